@@ -1,0 +1,1 @@
+"""Kontor: the control plane of a managed-AI-assistant service."""

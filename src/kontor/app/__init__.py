@@ -1,0 +1,1 @@
+"""Wiring and edges: HTTP, portal, processes, command line. No business rule."""

@@ -1,0 +1,1 @@
+"""Metering, prices and, later, money."""

@@ -1,0 +1,1 @@
+"""What everything stands on; knows no tenant rule and no invoice."""
