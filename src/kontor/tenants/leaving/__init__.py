@@ -1,0 +1,1 @@
+"""Taking all data along, and erasing it with proof."""

@@ -1,0 +1,1 @@
+"""Instances: what should run, what runs, and how the one becomes the other."""

@@ -1,0 +1,1 @@
+"""Availability: outages as intervals, and the formula over them."""
