@@ -1,7 +1,7 @@
 """One Postgres server per state folder: started, adopted when it still runs, healed after a kill.
 
 Listens on 127.0.0.1 by TCP with SCRAM and a password of its own. As root the server runs as `nobody`. The server
-outlives the process that started it; whoever wants it gone says `stop`. Nothing here knows roles or tables: see core.db.
+outlives the process that started it; whoever wants it gone says `stop`. Roles and tables are core.db's.
 
 Files below `<state>/postgres`: `data`, `password` (0600), `port` (kept, so that URLs survive), `server.log`, `lock`.
 """
@@ -37,7 +37,7 @@ LOG_LIMIT_BYTES: Final = 10_000_000
 PORT_TRIES: Final = 5
 BUILTIN_LOCALE_SINCE: Final = 17
 STOP: Final = ((signal.SIGINT, 20.0), (signal.SIGQUIT, 5.0), (signal.SIGKILL, 5.0))  # fast, immediate, at last
-NOT_DURABLE: Final = ("fsync=off", "synchronous_commit=off", "full_page_writes=off")
+NOT_DURABLE: Final = ("fsync=off", "full_page_writes=off")  # commits are still written, so kill -9 loses none
 OPTIONS: Final = (
     f"listen_addresses={HOST}",
     "unix_socket_directories=",
