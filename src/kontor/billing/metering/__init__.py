@@ -1,0 +1,1 @@
+"""Metering: every call to a model goes through here and is recorded exactly once."""
