@@ -45,7 +45,7 @@ class Files:
             raise NotFound from error
         except (obstore.exceptions.BaseError, OSError) as error:
             raise _unavailable() from error
-        async for chunk in self._vault.open_stream(owner, path, _bytes(response.stream(min_chunk_size=CHUNK_BYTES))):
+        async for chunk in self._vault.open_stream(owner, path, _bytes(response)):
             yield chunk
 
     async def count(self, owner: UUID) -> int:
@@ -81,8 +81,8 @@ def _key(owner: UUID, path: str) -> str:
     return f"{owner}/{path}"
 
 
-async def _bytes(stream: obstore.BytesStream) -> AsyncIterator[bytes]:
-    async for chunk in stream:
+async def _bytes(response: "obstore.GetResult") -> AsyncIterator[bytes]:
+    async for chunk in response.stream(min_chunk_size=CHUNK_BYTES):
         yield bytes(chunk)
 
 

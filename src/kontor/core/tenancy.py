@@ -53,6 +53,11 @@ def shared_table(
     }
 
 
+def visible_through(join: str, column: str, own: str) -> str:
+    """SQL: a shared row is visible to a tenant that has a row in `join` whose `column` names it."""
+    return f"EXISTS (SELECT 1 FROM {join} j WHERE j.{column} = {own} AND j.{OF_TENANT})"  # noqa: S608 - our own names
+
+
 def personal(*, sealed: bool, why: str = "") -> dict[str, object]:
     """Marks a column as personal data: sealed under its owner's data key, or in the clear for a stated reason."""
     if not sealed and not why:

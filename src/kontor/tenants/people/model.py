@@ -12,7 +12,7 @@ from sqlalchemy import ARRAY, ForeignKey, Index, Text, UniqueConstraint, text
 from sqlalchemy.orm import Mapped, mapped_column
 
 from kontor.core.db import Base
-from kontor.core.tenancy import CURRENT_TENANT, personal, shared_table, tenant_table
+from kontor.core.tenancy import personal, shared_table, tenant_table, visible_through
 
 
 class Role(StrEnum):
@@ -40,10 +40,7 @@ class Person(Base):
         shared_table(
             why="one person may work in several tenants",
             app="SELECT",
-            visible=(
-                "EXISTS (SELECT 1 FROM memberships m WHERE m.person_id = persons.id "
-                f"AND m.tenant_id = {CURRENT_TENANT})"
-            ),
+            visible=visible_through("memberships", "person_id", "persons.id"),
         ),
     )
 

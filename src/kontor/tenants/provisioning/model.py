@@ -11,7 +11,7 @@ from sqlalchemy import ForeignKey, Index
 from sqlalchemy.orm import Mapped, mapped_column
 
 from kontor.core.db import Base
-from kontor.core.tenancy import CURRENT_TENANT, personal, shared_table, tenant_table
+from kontor.core.tenancy import personal, shared_table, tenant_table, visible_through
 
 
 class Instance(Base):
@@ -23,10 +23,7 @@ class Instance(Base):
         shared_table(
             why="an instance of the warm pool has no tenant",
             app="SELECT, UPDATE",
-            visible=(
-                "EXISTS (SELECT 1 FROM assignments a WHERE a.instance_id = instances.id "
-                f"AND a.tenant_id = {CURRENT_TENANT})"
-            ),
+            visible=visible_through("assignments", "instance_id", "instances.id"),
         ),
     )
 

@@ -1,0 +1,103 @@
+"""Fixtures that every test may use: one Postgres per test process, one fresh migrated database per test."""
+
+import asyncio
+import base64
+import os
+from collections.abc import AsyncIterator, Iterator
+from datetime import UTC, datetime
+from pathlib import Path
+from uuid import uuid4
+
+import asyncpg
+import pytest
+from sqlalchemy.engine import make_url
+
+from kontor.core import db
+from kontor.core.clock import FixedClock
+from kontor.core.crypto import FolderKeyStore, Vault
+from kontor.core.db import Database, DatabaseUrls
+from kontor.core.embedded.postgres import EmbeddedPostgres
+from kontor.core.migrate import migrate_async
+from support.places import open_folder
+
+MASTER_KEY = base64.b64encode(bytes(range(32))).decode()
+TEMPLATE = "kontor_template"
+
+
+@pytest.fixture(scope="session")
+def postgres(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+    """The superuser's URL of a Postgres of this test process; gone with it."""
+    with open_folder() as folder:
+        server = EmbeddedPostgres(folder, durable=False)
+        try:
+            yield server.start()
+        finally:
+            server.stop()
+
+
+@pytest.fixture(scope="session")
+def template(postgres: str) -> str:
+    """A migrated database that each test copies."""
+
+    async def make() -> None:
+        await _sql(postgres, f"CREATE DATABASE {TEMPLATE}")
+        await migrate_async(roles_of(in_database(postgres, TEMPLATE)))
+
+    asyncio.run(make())
+    return TEMPLATE
+
+
+@pytest.fixture
+def database_urls(postgres: str, template: str) -> Iterator[DatabaseUrls]:
+    """The roles' URLs of a fresh, migrated, empty database; dropped after the test."""
+    name = f"t_{uuid4().hex}"
+    asyncio.run(_sql(postgres, f"CREATE DATABASE {name} TEMPLATE {template} STRATEGY FILE_COPY"))
+    yield roles_of(in_database(postgres, name))
+    asyncio.run(_sql(postgres, f"DROP DATABASE {name} WITH (FORCE)"))
+
+
+@pytest.fixture
+def clock() -> FixedClock:
+    """A clock that stands on a Monday morning in November 2026."""
+    return FixedClock(datetime(2026, 11, 23, 9, 0, tzinfo=UTC))
+
+
+@pytest.fixture
+def vault(tmp_path: Path) -> Vault:
+    """A vault over a key store in the test's folder."""
+    return Vault(FolderKeyStore(tmp_path / "keys"), base64.b64decode(MASTER_KEY))
+
+
+@pytest.fixture
+async def database(database_urls: DatabaseUrls, clock: FixedClock, vault: Vault) -> AsyncIterator[Database]:
+    """A fresh database with the roles' engines."""
+    made = Database(database_urls, clock, vault, pool_size=5)
+    yield made
+    await made.close()
+
+
+def roles_of(owner_url: str) -> DatabaseUrls:
+    """The roles' URLs, with passwords of the tests' master key."""
+    key = base64.b64decode(MASTER_KEY)
+    return DatabaseUrls(
+        owner=owner_url,
+        app=db.role_url(owner_url, "kontor_app", key),
+        system=db.role_url(owner_url, "kontor_system", key),
+        gateway=db.role_url(owner_url, "kontor_gateway", key),
+    )
+
+
+def in_database(url: str, name: str) -> str:
+    """The same server, another database."""
+    return make_url(url).set(database=name).render_as_string(hide_password=False)
+
+
+async def _sql(url: str, statement: str) -> None:
+    connection = await asyncpg.connect(url)
+    try:
+        await connection.execute(statement)
+    finally:
+        await connection.close()
+
+
+os.environ.pop("DATABASE_URL", None)  # a test never touches a database that it did not start
