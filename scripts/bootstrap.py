@@ -59,9 +59,9 @@ def packages(*, dev: bool) -> None:
         )
         own = [uv, "pip", "install", "-q", *target, "--no-deps", "--no-build-isolation", "--offline", "-e", ROOT]
     else:
-        pip = [PYTHON, "-m", "pip", "--disable-pip-version-check", "--no-input", "install", "-q"]
-        step(f"Python packages ({lock.name}, pip)", [*pip, "--require-hashes", "--no-deps", "-r", lock])
-        own = [*pip, "--no-deps", "--no-build-isolation", "--no-index", "-e", ROOT]
+        installer = [PYTHON, "-m", "pip", "--disable-pip-version-check", "--no-input", "install", "-q"]
+        step(f"Python packages ({lock.name}, pip)", [*installer, "--require-hashes", "--no-deps", "-r", lock])
+        own = [*installer, "--no-deps", "--no-build-isolation", "--no-index", "-e", ROOT]
     step("Kontor", own)
     stamp.write_text(wanted)
 
