@@ -52,16 +52,12 @@ def packages(*, dev: bool) -> None:
         return
     uv = shutil.which("uv")
     environment(uv)
+    installer: list[str | Path] = [PYTHON, "-m", "pip", "--disable-pip-version-check", "--no-input", "install", "-q"]
+    offline = "--no-index"
     if uv:
-        target = ["--python", PYTHON]
-        step(
-            f"Python packages ({lock.name}, uv)", [uv, "pip", "install", "-q", *target, "--require-hashes", "-r", lock]
-        )
-        own = [uv, "pip", "install", "-q", *target, "--no-deps", "--no-build-isolation", "--offline", "-e", ROOT]
-    else:
-        installer = [PYTHON, "-m", "pip", "--disable-pip-version-check", "--no-input", "install", "-q"]
-        step(f"Python packages ({lock.name}, pip)", [*installer, "--require-hashes", "--no-deps", "-r", lock])
-        own = [*installer, "--no-deps", "--no-build-isolation", "--no-index", "-e", ROOT]
+        installer, offline = [uv, "pip", "install", "-q", "--python", PYTHON], "--offline"
+    step(f"Python packages ({lock.name})", [*installer, "--require-hashes", "--no-deps", "-r", lock])
+    own: list[str | Path] = [*installer, "--no-deps", "--no-build-isolation", offline, "-e", ROOT]
     step("Kontor", own)
     stamp.write_text(wanted)
 
