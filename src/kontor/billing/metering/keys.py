@@ -1,0 +1,63 @@
+"""The gateway's keys as values: minting, hashing, and what a key says about its caller. Pure.
+
+Issuing and revoking: gateway_keys. Looking one up on the hot path: key_cache.
+"""
+
+from dataclasses import dataclass
+from typing import Final, Literal
+from uuid import UUID
+
+from kontor.core.crypto import hash_secret, new_secret
+from kontor.core.i18n import Lang
+from kontor.core.ids import GatewayKeyId, InstanceId, TenantId
+
+PREFIX: Final = "kgw"
+CHANNEL: Final = "kontor_gateway_keys"
+_MAX_LENGTH: Final = 200
+
+Kind = Literal["instance", "direct"]
+State = Literal["active", "suspended"]
+
+
+@dataclass(frozen=True, slots=True)
+class Key:
+    """A known key. `tenant` is None while its instance waits in the pool."""
+
+    id: GatewayKeyId
+    kind: Kind
+    instance: InstanceId | None
+    tenant: TenantId | None
+    state: State
+    language: Lang
+    is_revoked: bool
+
+
+def mint() -> tuple[str, bytes]:
+    """A new secret of 256 random bits, `kgw_...`, and the hash under which it is known."""
+    secret = new_secret(PREFIX)
+    return secret, hash_secret(secret)
+
+
+def bearer(header: bytes | None) -> bytes | None:
+    """The hash of the key in an Authorization header; None for anything that cannot be one of ours."""
+    if header is None or len(header) > _MAX_LENGTH:
+        return None
+    scheme, _, secret = header.partition(b" ")
+    secret = secret.strip()
+    if scheme.lower() != b"bearer" or not secret.startswith(b"kgw_") or not secret.isascii():
+        return None
+    return hash_secret(secret.decode("ascii"))
+
+
+def key_of(row: tuple[UUID, str, UUID | None, UUID | None, str, str, bool]) -> Key:
+    """From the columns (id, kind, instance_id, tenant_id, state, language, is revoked)."""
+    id_, kind, instance, tenant, state, language, is_revoked = row
+    return Key(
+        GatewayKeyId(id_),
+        "instance" if kind == "instance" else "direct",
+        InstanceId(instance) if instance else None,
+        TenantId(tenant) if tenant else None,
+        "active" if state == "active" else "suspended",
+        "en" if language == "en" else "de",
+        is_revoked,
+    )

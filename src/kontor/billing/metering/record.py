@@ -1,0 +1,127 @@
+"""One record of the journal in one slot of 256 bytes. Pure.
+
+An `open` says that a call is about to cost something, a `close` what it cost. Both carry the whole identity, so that
+each can be read without the other. A slot ends nothing and depends on nothing before it: a damaged one costs itself.
+No field holds anything that a person wrote.
+"""
+
+import struct
+import zlib
+from dataclasses import dataclass, replace
+from datetime import UTC, date, datetime
+from enum import IntEnum
+from typing import Final
+from uuid import UUID
+
+from kontor.billing.metering.usage import MOST_TOKENS, Outcome, Source, Tokens
+from kontor.core.ids import GatewayKeyId, InstanceId, TenantId, UsageEventId, instant_ms
+
+SLOT: Final = 256
+EMPTY: Final = bytes(SLOT)
+LONGEST_NAME: Final = 48
+
+# checksum, kind, source, outcome, spare; id, tenant, instance, key; five counts, latency, first token; name lengths
+_FIXED: Final = struct.Struct(">IBBBx16s16s16s16s5III3B")
+_SOURCES: Final = tuple(Source)
+_OUTCOMES: Final = tuple(Outcome)
+_NONE: Final = 2**32 - 1
+_NOBODY: Final = bytes(16)
+
+
+class Mark(IntEnum):
+    """What a record says about its call."""
+
+    OPEN = 1
+    CLOSE = 2
+    VOID = 3  # the call never reached the provider: nothing to record
+
+
+class Damaged(ValueError):
+    """The slot holds something that is no record."""
+
+
+@dataclass(frozen=True, slots=True)
+class Call:
+    """A call to a model: who, what, and (once closed) how it ended. `id` carries the instant before the call."""
+
+    id: UsageEventId
+    tenant: TenantId
+    instance: InstanceId | None
+    key: GatewayKeyId
+    asked: str
+    model: str
+    provider: str
+    tokens: Tokens
+    outcome: Outcome = Outcome.LOST
+    latency_ms: int = 0
+    first_token_ms: int | None = None
+
+    @property
+    def at(self) -> datetime:
+        """When the call began."""
+        return datetime.fromtimestamp(instant_ms(self.id) / 1000, UTC)
+
+    @property
+    def day(self) -> date:
+        """The UTC day of its beginning: the same at every replay."""
+        return self.at.date()
+
+    def ended(self, tokens: Tokens, outcome: Outcome, latency_ms: int, first_token_ms: int | None) -> "Call":
+        """The same call with its numbers."""
+        return replace(self, tokens=tokens, outcome=outcome, latency_ms=latency_ms, first_token_ms=first_token_ms)
+
+
+def pack(mark: Mark, call: Call) -> bytes:
+    """One slot. Names longer than LONGEST_NAME bytes are cut."""
+    names = [_name(call.asked), _name(call.model), _name(call.provider)]
+    tokens = call.tokens
+    fixed = _FIXED.pack(
+        0,
+        mark,
+        _SOURCES.index(tokens.source),
+        _OUTCOMES.index(call.outcome),
+        call.id.bytes,
+        call.tenant.bytes,
+        call.instance.bytes if call.instance else _NOBODY,
+        call.key.bytes,
+        *(min(n, MOST_TOKENS) for n in (tokens.input, tokens.cached, tokens.cache_write)),
+        *(min(n, MOST_TOKENS) for n in (tokens.output, tokens.reasoning)),
+        min(max(call.latency_ms, 0), _NONE - 1),
+        _NONE if call.first_token_ms is None else min(max(call.first_token_ms, 0), _NONE - 1),
+        *map(len, names),
+    )
+    body = (fixed[4:] + b"".join(names)).ljust(SLOT - 4, b"\0")
+    return zlib.crc32(body).to_bytes(4) + body
+
+
+def unpack(slot: bytes) -> tuple[Mark, Call] | None:
+    """The record in a slot; None for a slot that was never written. Raises Damaged."""
+    if slot == EMPTY:
+        return None
+    if len(slot) != SLOT or zlib.crc32(slot[4:]) != int.from_bytes(slot[:4]):
+        raise Damaged
+    _, mark, source, outcome, id_, tenant, instance, key, *numbers = _FIXED.unpack_from(slot)
+    input_, cached, cache_write, output, reasoning, latency_ms, first_ms, *lengths = numbers
+    names = slot[_FIXED.size :]
+    asked, model, provider = (names[sum(lengths[:i]) : sum(lengths[: i + 1])] for i in range(3))
+    try:
+        call = Call(
+            UsageEventId(UUID(bytes=id_)),
+            TenantId(UUID(bytes=tenant)),
+            InstanceId(UUID(bytes=instance)) if instance != _NOBODY else None,
+            GatewayKeyId(UUID(bytes=key)),
+            asked.decode("utf-8", "replace"),
+            model.decode("utf-8", "replace"),
+            provider.decode("utf-8", "replace"),
+            Tokens(input_, cached, cache_write, output, reasoning, _SOURCES[source]),
+            _OUTCOMES[outcome],
+            latency_ms,
+            None if first_ms == _NONE else first_ms,
+        )
+        return Mark(mark), call
+    except (IndexError, ValueError) as error:
+        raise Damaged from error
+
+
+def _name(text: str) -> bytes:
+    return text.replace("\0", "").encode("utf-8", "replace")[:LONGEST_NAME]

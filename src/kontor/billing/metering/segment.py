@@ -1,0 +1,153 @@
+"""One file of the journal: preallocated slots, written by one process, readable by any.
+
+Owns the file's form, its lock and the cursor up to which Postgres has it. Slot 0 is the header, the others hold
+records in the order in which they were written. Who opens and removes segments: journal.
+"""
+
+import fcntl
+import os
+import struct
+import zlib
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Final
+
+import structlog
+from prometheus_client import Counter
+
+from kontor.billing.metering.record import EMPTY, SLOT, Call, Damaged, Mark, pack, unpack
+
+log = structlog.get_logger(__name__)
+
+SUFFIX: Final = ".journal"
+_MAGIC: Final = b"KNTRJNL1"
+_CURSOR_AT: Final = 16
+_CURSOR: Final = struct.Struct(">II")
+_READ_SLOTS: Final = 1024
+
+DAMAGED = Counter("kontor_gateway_journal_damaged_total", "Journal slots that hold no readable record")
+
+
+class Segment:
+    """An open, locked file. `used` slots are written, those before `cursor` are in Postgres."""
+
+    def __init__(self, path: Path, fd: int, slots: int, *, used: int, cursor: int) -> None:
+        self.path = path
+        self.slots = slots
+        self.used = used
+        self.cursor = cursor
+        self.pending = 0
+        self._fd = fd
+
+    @classmethod
+    def create(cls, path: Path, slots: int) -> "Segment":
+        """A new file with all its room allocated, locked before anybody can see it. Raises OSError (disk full)."""
+        hidden = path.with_suffix(".new")
+        fd = os.open(hidden, os.O_RDWR | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600)
+        try:
+            fcntl.flock(fd, fcntl.LOCK_EX)
+            os.posix_fallocate(fd, 0, slots * SLOT)
+            os.pwrite(fd, _MAGIC.ljust(SLOT, b"\0"), 0)
+            hidden.rename(path)
+        except OSError:
+            hidden.unlink(missing_ok=True)
+            os.close(fd)
+            raise
+        return cls(path, fd, slots, used=1, cursor=1)
+
+    @classmethod
+    def adopt(cls, path: Path) -> "Segment | None":
+        """The file of a process that is gone; None while somebody holds it or when it is gone by now."""
+        try:
+            fd = os.open(path, os.O_RDWR | os.O_CLOEXEC)
+        except FileNotFoundError:
+            return None
+        try:
+            fcntl.flock(fd, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            os.close(fd)
+            return None
+        state = os.fstat(fd)
+        if state.st_nlink == 0:
+            os.close(fd)
+            return None
+        slots = state.st_size // SLOT
+        return cls(path, fd, slots, used=slots, cursor=1)
+
+    @property
+    def takes_another(self) -> bool:
+        """Whether there is room for an open and a close beside the closes of all calls that are under way."""
+        return self.used + self.pending + 2 <= self.slots
+
+    @property
+    def is_done(self) -> bool:
+        """Whether every call in it has ended and is in Postgres."""
+        return self.pending == 0 and self.cursor >= self.used
+
+    def write(self, mark: Mark, call: Call, *, durable: bool) -> None:
+        """One record in the next slot, by one write. Raises OSError."""
+        written = os.pwrite(self._fd, pack(mark, call), self.used * SLOT)
+        self.used += 1
+        if written != SLOT:
+            raise OSError(f"{written} of {SLOT} bytes written")
+        if durable:
+            os.fdatasync(self._fd)
+
+    def read(self, start: int, stop: int) -> Iterator[tuple[int, Mark, Call]]:
+        """(slot, mark, call) of the readable records in [start, stop); damaged slots are counted and passed over."""
+        yield from _records(self._fd, start, min(stop, self.slots), self.path)
+
+    def move_cursor(self, to: int) -> None:
+        """Everything before slot `to` is in Postgres. Losing this only means a replay."""
+        self.cursor = to
+        place = to.to_bytes(4)
+        os.pwrite(self._fd, place + zlib.crc32(place).to_bytes(4), _CURSOR_AT)
+
+    def remove(self) -> None:
+        """The file is gone and its lock with it."""
+        self.path.unlink(missing_ok=True)
+        self.release()
+
+    def release(self) -> None:
+        """The file stays, for whoever adopts it."""
+        if self._fd >= 0:
+            os.close(self._fd)
+            self._fd = -1
+
+
+def waiting(path: Path) -> int:
+    """How many calls in a file, whoever holds it, are not yet in Postgres: open ones and closed ones."""
+    try:
+        fd = os.open(path, os.O_RDONLY | os.O_CLOEXEC)
+    except FileNotFoundError:
+        return 0
+    try:
+        place, checksum = _CURSOR.unpack(os.pread(fd, _CURSOR.size, _CURSOR_AT))
+        cursor = place if zlib.crc32(place.to_bytes(4)) == checksum and place else 1
+        opened, ended, count = set(), set(), 0
+        for slot, mark, call in _records(fd, 1, os.fstat(fd).st_size // SLOT, path):
+            if mark is Mark.OPEN:
+                opened.add(call.id)
+            else:
+                ended.add(call.id)
+                count += slot >= cursor and mark is Mark.CLOSE
+        return count + len(opened - ended)
+    finally:
+        os.close(fd)
+
+
+def _records(fd: int, start: int, stop: int, path: Path) -> Iterator[tuple[int, Mark, Call]]:
+    for first in range(start, stop, _READ_SLOTS):
+        data = os.pread(fd, min(_READ_SLOTS, stop - first) * SLOT, first * SLOT)
+        for offset in range(0, len(data), SLOT):
+            slot = data[offset : offset + SLOT]
+            if slot == EMPTY:
+                continue
+            try:
+                record = unpack(slot)
+            except Damaged:
+                DAMAGED.inc()
+                log.error("journal.slot_damaged", segment=path.name, slot=first + offset // SLOT)  # noqa: TRY400 - known
+                continue
+            if record is not None:
+                yield first + offset // SLOT, *record
