@@ -1,7 +1,16 @@
 """Tables of instances and their assignment to a tenant.
 
 An instance has no tenant; an assignment joins it to one and is never undone except by the tenant's erasure. `phase`
-is what should be (see states), `observed` what the runtime last showed.
+is what should be (see states), `observed` what the runtime last showed. Invariants:
+
+- The row is there before anything else of the instance (data key, gateway key, process) and goes last.
+- `token` and `gateway_key` are sealed under the data key of `sealed_for`: the instance itself in the pool, the tenant
+  after assignment. `has_own_key` is true before the instance's own data key is created and until it is destroyed.
+- `revision` counts what the files should hold, `applied_revision` what was written; `generation` counts decisions
+  about the row, so that whoever acted on an older one notices.
+- Only the holder of an unexpired lease (`lease_by`, `lease_until`) talks to the runtime about the instance.
+- `observed_at` is since when `observed` holds, `due_at` before when nothing is tried again, `ready_at` when the
+  instance was ready for the first time.
 """
 
 from datetime import datetime
@@ -35,8 +44,9 @@ class Instance(Base):
     observed: Mapped[str]
     endpoint: Mapped[str | None]
     sealed_for: Mapped[UUID]
-    token: Mapped[bytes]
-    gateway_key: Mapped[bytes]
+    has_own_key: Mapped[bool] = mapped_column(default=False)
+    token: Mapped[bytes | None]
+    gateway_key: Mapped[bytes | None]
     memory_mb: Mapped[int]
     revision: Mapped[int] = mapped_column(default=1)
     applied_revision: Mapped[int] = mapped_column(default=0)
@@ -55,7 +65,7 @@ class Instance(Base):
 
 
 class Assignment(Base):
-    """This instance is this tenant's, for ever."""
+    """This instance is this tenant's, for ever. `ready_at` is when it first could answer for the tenant."""
 
     __tablename__ = "assignments"
     __table_args__ = (tenant_table(),)
@@ -63,6 +73,7 @@ class Assignment(Base):
     tenant_id: Mapped[UUID] = mapped_column(ForeignKey("tenants.id"), primary_key=True)
     instance_id: Mapped[UUID] = mapped_column(ForeignKey("instances.id"), unique=True)
     assigned_at: Mapped[datetime]
+    ready_at: Mapped[datetime | None]
 
 
 class AssistantSettings(Base):
