@@ -1,0 +1,18 @@
+"""Refusals of billing."""
+
+from kontor.core.errors import DomainError, Kind
+from kontor.core.i18n import Text
+
+
+class KeyUnknown(DomainError):
+    """The instance has no gateway key that could be this tenant's."""
+
+    def __init__(self) -> None:
+        super().__init__(
+            Kind.NOT_FOUND,
+            "gateway_key.unknown",
+            Text(
+                de="Diese Instanz hat keinen Zugang zum Modell. Sie muss neu bereitgestellt werden.",
+                en="This instance has no access to a model. It must be provisioned anew.",
+            ),
+        )
