@@ -5,12 +5,16 @@ time.
 """
 
 import contextlib
+import os
 import signal
-from collections.abc import Iterable
+import time
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 
 import psutil
 
+POLL_S = 0.02
+HURRY_S = 0.5
 SAME_START_S = 2.0  # the kernel's boot time moves a little when the clock is set
 
 
@@ -39,19 +43,30 @@ def is_alive(identity: Identity) -> bool:
     return now is not None and abs(now.started_at_s - identity.started_at_s) <= SAME_START_S
 
 
-def stop(identity: Identity, *, signals: Iterable[tuple[signal.Signals, float]]) -> bool:
-    """Sends each signal in turn and waits its seconds; True as soon as the process is gone."""
-    if not is_alive(identity):
-        return True
-    try:
-        process = psutil.Process(identity.pid)
-    except psutil.NoSuchProcess:
-        return True
+def stop(
+    identity: Identity,
+    *,
+    signals: Iterable[tuple[signal.Signals, float]],
+    hurry: Callable[[], bool] = lambda: False,
+) -> bool:
+    """Sends each signal in turn and waits its seconds; True as soon as the process is gone.
+
+    When `hurry` becomes true, no signal is waited for longer than a moment.
+    """
     for number, patience_s in signals:
-        with contextlib.suppress(psutil.NoSuchProcess):
-            process.send_signal(number)
-        with contextlib.suppress(psutil.TimeoutExpired):
-            process.wait(timeout=patience_s)
         if not is_alive(identity):
             return True
-    return False
+        with contextlib.suppress(psutil.NoSuchProcess):
+            psutil.Process(identity.pid).send_signal(number)
+        deadline = time.monotonic() + patience_s
+        while is_alive(identity) and time.monotonic() < (deadline if not hurry() else deadline - patience_s + HURRY_S):
+            time.sleep(POLL_S)
+    return not is_alive(identity)
+
+
+def kill_session(leader: int) -> None:
+    """What a stopped leader of a session left behind in it is killed; what made a session of its own is not ours."""
+    for process in psutil.process_iter():
+        with contextlib.suppress(psutil.NoSuchProcess, ProcessLookupError, PermissionError):
+            if process.pid != leader and os.getsid(process.pid) == leader:
+                process.kill()
