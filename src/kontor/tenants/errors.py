@@ -68,7 +68,7 @@ class ChangedMeanwhile(DomainError):
             Kind.PRECONDITION_FAILED,
             "revision.changed_meanwhile",
             Text(
-                de="Jemand anderes hat inzwischen gespeichert. Laden Sie die Seite neu und ändern Sie dann noch einmal.",
+                de="Jemand anderes hat inzwischen gespeichert. Laden Sie die Seite neu und ändern Sie noch einmal.",
                 en="Somebody else has saved in the meantime. Reload the page and make your change again.",
             ),
         )
