@@ -6,6 +6,7 @@ tenant's rows, `system_uow` is for login, schedules and operators, and a test li
 
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
+from contextvars import ContextVar
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, Final
@@ -111,6 +112,9 @@ class Tx(AsyncSession):
         return raw.driver_connection
 
 
+WITH_EVERY_CHANGE: Final[ContextVar[Callable[[Tx], Awaitable[None]] | None]] = ContextVar(
+    "with_every_change", default=None
+)
 Subscribers = dict[type, tuple[str, ...]]
 
 
@@ -145,6 +149,10 @@ class Database:
         async with self._open(self._system, None) as tx:
             yield tx
 
+    def subscribe(self, subscribers: Subscribers) -> None:
+        """From now on events start these jobs. Called once, by the container that also knows the reactions."""
+        self._subscribers = subscribers
+
     async def ping(self) -> None:
         """Raises Unavailable when the database does not answer."""
         async with self.system_uow() as tx:
@@ -160,6 +168,9 @@ class Database:
         tx = Tx(engine, expire_on_commit=False, autoflush=True)
         tx.tenant, tx.now, tx.vault, tx.subscribers = tenant, self.clock.now(), self.vault, self._subscribers
         tx._before_commit = {}  # noqa: SLF001 - our own class, set where it is made
+        mark = WITH_EVERY_CHANGE.get()
+        if mark is not None:
+            tx.before_commit("with-every-change", mark)
         try:
             async with tx:
                 # Also begins the transaction: the driver sends BEGIN with the first statement.

@@ -1,0 +1,29 @@
+"""The composition root: settings in, wired parts out; each process takes what it needs."""
+
+from kontor.core import db
+from kontor.core.clock import Clock, SystemClock
+from kontor.core.crypto import FolderKeyStore, Vault
+from kontor.core.db import Database
+from kontor.core.files import Files
+from kontor.core.mail import MailServer
+from kontor.core.settings import Settings
+from kontor.tenants.people.passwords import Passwords
+from kontor.tenants.people.sign_up import Links
+
+
+class Container:
+    """Everything that is shared in one process. Nothing connects before it is used."""
+
+    def __init__(self, settings: Settings, clock: Clock | None = None) -> None:
+        self.settings = settings
+        self.clock: Clock = clock or SystemClock()
+        self.vault = Vault(FolderKeyStore(settings.keys_path), settings.master_key_bytes)
+        self.database = Database(db.urls(settings), self.clock, self.vault, pool_size=settings.database_pool_size)
+        self.files = Files(settings.files_location, self.vault)
+        self.passwords = Passwords()
+        self.links = Links(settings.base_url)
+        self.mail_server = MailServer(settings.smtp_url.get_secret_value(), settings.mail_from)
+
+    async def close(self) -> None:
+        """Connections are closed."""
+        await self.database.close()
