@@ -10,6 +10,7 @@ free. What becomes of the records: recorder. Source: gateway page, "Journal".
 
 import os
 from collections.abc import Iterator
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
@@ -96,6 +97,13 @@ class Journal:
             raise JournalFull from error
         segment.pending += 1
         return Ticket(call, segment)
+
+    def has_room(self) -> bool:
+        """Whether the next call would be taken; after a refusal this tries anew."""
+        if self.is_full:
+            with suppress(OSError):
+                self._room()
+        return not self.is_full
 
     def close(self, ticket: Ticket, ended: Call) -> None:
         """The call's numbers are written down. Never raises: its room was allocated when it was opened."""

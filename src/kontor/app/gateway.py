@@ -1,0 +1,136 @@
+"""The gateway's process: which provider, and the tasks beside the server.
+
+Only this process knows the providers' secrets. It holds no state but its journal; several may run side by side.
+"""
+
+import asyncio
+from collections.abc import Coroutine
+from typing import Any, Final
+
+import structlog
+import uvicorn
+
+from kontor.billing.metering.caller import Receive, Scope, Send
+from kontor.billing.metering.forward import Forwarder
+from kontor.billing.metering.gateway import Gateway
+from kontor.billing.metering.journal import Journal
+from kontor.billing.metering.key_cache import KeyCache
+from kontor.billing.metering.link import DatabaseAway, Link
+from kontor.billing.metering.providers import Provider
+from kontor.billing.metering.recorder import Recorder
+from kontor.billing.metering.upstream import Upstream
+from kontor.core import db, telemetry
+from kontor.core.clock import SystemClock
+from kontor.core.settings import Settings
+
+log = structlog.get_logger(__name__)
+
+DRAIN_S: Final = 30
+LAST_FLUSH_S: Final = 5.0
+KEEP_ALIVE_S: Final = 75
+
+BUILT_IN_MODEL: Final = "kontor-demo"
+# platform.openai.com, docs.anthropic.com ("OpenAI SDK compatibility"), docs.mistral.ai, docs.ollama.com.
+_OPENAI: Final = "https://api.openai.com/v1"
+_ANTHROPIC: Final = "https://api.anthropic.com/v1"
+_MISTRAL: Final = "https://api.mistral.ai/v1"
+# Mistral answers 422 to these; it reports usage in the last chunk without being asked.
+_MISTRAL_REFUSES: Final = frozenset({"stream_options", "max_completion_tokens", "store"})
+
+
+def provider_of(settings: Settings) -> Provider:
+    """The first that is set of OpenAI (or anything that speaks like it), Anthropic, Mistral, Ollama; else our own."""
+    model = settings.model
+    if settings.openai_base_url or settings.openai_api_key:
+        url = settings.openai_base_url or _OPENAI
+        return Provider("openai", url, model or "gpt-4.1-mini", _bearer(settings.openai_api_key))
+    if settings.anthropic_api_key:
+        return Provider("anthropic", _ANTHROPIC, model or "claude-haiku-4-5", _bearer(settings.anthropic_api_key))
+    if settings.mistral_api_key:
+        headers = _bearer(settings.mistral_api_key)
+        return Provider("mistral", _MISTRAL, model or "mistral-small-latest", headers, _MISTRAL_REFUSES)
+    if settings.ollama_base_url:
+        url = settings.ollama_base_url.rstrip("/")
+        return Provider("ollama", url if url.endswith("/v1") else f"{url}/v1", model or "llama3.2")
+    return Provider("builtin", f"http://127.0.0.1:{settings.model_port}/v1", model or BUILT_IN_MODEL)
+
+
+def run(settings: Settings) -> None:
+    """Serves until SIGTERM or SIGINT; running answers end first, for at most DRAIN_S."""
+    telemetry.configure(settings.log_format)
+    config = uvicorn.Config(
+        GatewayProcess(settings),
+        host=settings.gateway_host,
+        port=settings.gateway_port,
+        loop="uvloop",
+        http="httptools",
+        ws="none",
+        lifespan="on",
+        log_config=None,
+        access_log=False,
+        server_header=False,
+        timeout_keep_alive=KEEP_ALIVE_S,
+        timeout_graceful_shutdown=DRAIN_S,
+    )
+    uvicorn.Server(config).run()
+
+
+class GatewayProcess:
+    """The ASGI application with its lifespan: journal, key cache, recorder and upstream begin and end with it."""
+
+    def __init__(self, settings: Settings) -> None:
+        self._settings = settings
+        self._gateway: Gateway | None = None
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """One request, or the process's life."""
+        if scope["type"] == "lifespan":
+            await self._live(receive, send)
+        elif self._gateway is not None:
+            await self._gateway(scope, receive, send)
+
+    async def _live(self, receive: Receive, send: Send) -> None:
+        await receive()
+        settings = self._settings
+        provider = provider_of(settings)
+        link = Link(db.urls(settings).gateway)
+        journal = Journal(settings.journal_path, durable=settings.journal_fsync)
+        keys, recorder, upstream = KeyCache(link), Recorder(journal, link), Upstream(provider.base_url)
+        self._gateway = Gateway(keys, journal, Forwarder(provider, upstream, journal, SystemClock()))
+        beside = [_beside(keys.follow()), _beside(recorder.run())]
+        log.info("gateway.started", provider=provider.name, model=provider.model, port=settings.gateway_port)
+        await send({"type": "lifespan.startup.complete"})
+
+        await receive()
+        for task in beside:
+            task.cancel()
+        await asyncio.gather(*beside, return_exceptions=True)
+        try:
+            async with asyncio.timeout(LAST_FLUSH_S):
+                await recorder.flush()
+        except (DatabaseAway, TimeoutError):
+            log.warning("gateway.journal_left", folder=str(settings.journal_path))
+        journal.end()
+        await upstream.close()
+        await link.close()
+        await send({"type": "lifespan.shutdown.complete"})
+
+
+def _bearer(secret: Any) -> dict[str, str]:
+    return {"authorization": f"Bearer {secret.get_secret_value()}"} if secret else {}
+
+
+def _beside(work: Coroutine[Any, Any, None]) -> asyncio.Task[None]:
+    """A task that lives as long as the process. One that dies of a bug is said in the log, and takes nothing along."""
+    task = asyncio.create_task(work)
+
+    def said(done: asyncio.Task[None]) -> None:
+        if not done.cancelled() and (error := done.exception()) is not None:
+            log.error("gateway.task_died", exc_info=error)
+
+    task.add_done_callback(said)
+    return task
+
+
+if __name__ == "__main__":
+    run(Settings())

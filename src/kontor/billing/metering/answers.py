@@ -1,0 +1,173 @@
+"""What the gateway says itself, in the form that OpenAI's clients and OpenClaw read. Pure.
+
+OpenClaw refuses its provider for minutes, even across restarts, after 401, 402, 403 or a text about quota; so an
+instance is refused by an ordinary assistant message with status 200, or by 400 `invalid_request_error`. Programs of a
+tenant get proper statuses. Errors are problem documents (RFC 9457) that also carry OpenAI's `error` object.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Final
+
+import orjson
+
+from kontor.core.i18n import Lang, Text
+
+JSON: Final = b"application/json"
+SSE: Final = b"text/event-stream; charset=utf-8"
+PROBLEM: Final = b"application/problem+json"
+
+SUSPENDED: Final = Text(
+    de="Dieser Assistent ist derzeit nicht verfügbar. Bitte wenden Sie sich an Ihr Unternehmen.",
+    en="This assistant is currently not available. Please contact your company.",
+)
+PROVIDER_DOWN: Final = Text(
+    de="Ich kann gerade nicht antworten, weil mein Sprachmodell nicht erreichbar ist. "
+    "Bitte versuchen Sie es in ein paar Minuten noch einmal.",
+    en="I cannot answer just now because my language model cannot be reached. Please try again in a few minutes.",
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Refusal:
+    """An error answer: status, stable code, and a sentence that says what to do."""
+
+    status: int
+    code: str
+    text: Text
+    retry_after_s: int | None = None
+
+
+KEY_MISSING: Final = Refusal(
+    401,
+    "gateway.key_missing",
+    Text(
+        de="Es fehlt ein Schlüssel. Senden Sie ihn als „Authorization: Bearer kgw_…“.",
+        en="A key is missing. Send it as 'Authorization: Bearer kgw_...'.",
+    ),
+)
+KEY_UNKNOWN: Final = Refusal(
+    401,
+    "gateway.key_unknown",
+    Text(de="Dieser Schlüssel ist nicht (mehr) gültig.", en="This key is not valid (any more)."),
+)
+KEY_REVOKED: Final = Refusal(400, "gateway.key_revoked", KEY_UNKNOWN.text)
+KEY_UNASSIGNED: Final = Refusal(
+    400,
+    "gateway.key_unassigned",
+    Text(de="Diese Instanz gehört noch zu keinem Mandanten.", en="This instance belongs to no tenant yet."),
+)
+KEY_SUSPENDED: Final = Refusal(403, "gateway.suspended", SUSPENDED)
+NOT_FOUND: Final = Refusal(
+    404,
+    "gateway.no_such_route",
+    Text(
+        de="Das gibt es hier nicht. Angeboten werden POST /v1/chat/completions und GET /v1/models.",
+        en="There is no such thing here. Offered are POST /v1/chat/completions and GET /v1/models.",
+    ),
+)
+METHOD: Final = Refusal(
+    405, "gateway.method", Text(de="Diese Methode gibt es hier nicht.", en="This method does not exist here.")
+)
+PROVIDER_FAILED: Final = Refusal(503, "gateway.provider_unavailable", PROVIDER_DOWN, retry_after_s=10)
+
+
+def too_large(most_bytes: int) -> Refusal:
+    """The body is longer than we take."""
+    most_mb = most_bytes // 1_000_000
+    return Refusal(
+        413,
+        "gateway.too_large",
+        Text(
+            de=f"Die Anfrage ist zu groß; erlaubt sind {most_mb} MB. Senden Sie weniger Text oder kleinere Bilder.",
+            en=f"The request is too large; {most_mb} MB are allowed. Send less text or smaller images.",
+        ),
+    )
+
+
+def not_a_chat(why: str) -> Refusal:
+    """The body is no request that we understand; `why` is a sentence in English, as the field names are."""
+    return Refusal(400, "gateway.invalid_request", Text(de=why, en=why))
+
+
+def model_unknown(status: int) -> Refusal:
+    """There is no model of that name."""
+    return Refusal(
+        status,
+        "gateway.model_unknown",
+        Text(
+            de="Dieses Modell gibt es hier nicht. GET /v1/models nennt die erlaubten.",
+            en="There is no such model here. GET /v1/models lists the allowed ones.",
+        ),
+    )
+
+
+def problem(refusal: Refusal, lang: Lang) -> bytes:
+    """The body of an error answer."""
+    sentence = refusal.text(lang)
+    return orjson.dumps(
+        {
+            "type": "about:blank",
+            "title": _TITLES.get(refusal.status, "Error"),
+            "status": refusal.status,
+            "code": refusal.code,
+            "detail": sentence,
+            "error": {"message": sentence, "type": _kind(refusal.status), "param": None, "code": refusal.code},
+        }
+    )
+
+
+def completion(text: str, id_: str, model: str, created: int) -> bytes:
+    """A whole chat completion by nobody's model: an assistant's message that cost nothing."""
+    choice = {"index": 0, "message": {"role": "assistant", "content": text}, "finish_reason": "stop"}
+    return orjson.dumps(_envelope("chat.completion", id_, model, created) | {"choices": [choice], "usage": _NO_USAGE})
+
+
+def completion_stream(text: str, id_: str, model: str, created: int, *, with_usage: bool) -> bytes:
+    """The same as a stream."""
+    frame = _envelope("chat.completion.chunk", id_, model, created)
+    deltas: list[tuple[Mapping[str, str], str | None]] = [({"role": "assistant", "content": text}, None), ({}, "stop")]
+    chunks = [frame | {"choices": [{"index": 0, "delta": delta, "finish_reason": reason}]} for delta, reason in deltas]
+    if with_usage:
+        chunks.append(frame | {"choices": [], "usage": _NO_USAGE})
+    return b"".join(b"data: " + orjson.dumps(chunk) + b"\n\n" for chunk in chunks) + b"data: [DONE]\n\n"
+
+
+def cut_event(lang: Lang) -> bytes:
+    """The last event of a stream that the provider broke off: OpenAI's clients raise it as an error."""
+    sentence = _CUT(lang)
+    return b"data: " + orjson.dumps({"error": {"message": sentence, "type": "server_error", "code": "cut"}}) + b"\n\n"
+
+
+def models(names: list[str], created: int) -> bytes:
+    """The list of models."""
+    data = [{"id": name, "object": "model", "created": created, "owned_by": "kontor"} for name in names]
+    return orjson.dumps({"object": "list", "data": data})
+
+
+_CUT: Final = Text(
+    de="Die Antwort wurde unterbrochen. Bitte stellen Sie die Frage noch einmal.",
+    en="The answer was interrupted. Please ask again.",
+)
+_NO_USAGE: Final = {"prompt_tokens": 0, "completion_tokens": 0, "total_tokens": 0}
+_TITLES: Final = {
+    400: "Bad Request",
+    401: "Unauthorized",
+    403: "Forbidden",
+    404: "Not Found",
+    405: "Method Not Allowed",
+    413: "Content Too Large",
+    503: "Service Unavailable",
+}
+
+
+def _kind(status: int) -> str:
+    if status == 401:  # noqa: PLR2004 - HTTP's own number
+        return "authentication_error"
+    if status == 403:  # noqa: PLR2004
+        return "permission_error"
+    return "server_error" if status >= 500 else "invalid_request_error"  # noqa: PLR2004
+
+
+def _envelope(kind: str, id_: str, model: str, created: int) -> dict[str, object]:
+    return {"id": id_, "object": kind, "created": created, "model": model}
