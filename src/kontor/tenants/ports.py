@@ -4,6 +4,7 @@ from typing import Protocol
 
 from kontor.core.db import Tx
 from kontor.core.ids import InstanceId, TenantId
+from kontor.tenants.contracts.facts import PlanTerms, SubProcessor
 
 
 class GatewayKeys(Protocol):
@@ -31,4 +32,24 @@ class GatewayKeys(Protocol):
 
     async def revoke_tenant(self, tx: Tx, tenant: TenantId) -> None:
         """All keys of the tenant are refused for ever. A second call changes nothing."""
+        ...
+
+
+class Plans(Protocol):
+    """What a plan promises and costs, for contracts and targets."""
+
+    def terms(self, plan: str, seats: int, country: str, *, is_pilot: bool) -> PlanTerms:
+        """The plan in its present version, with prices in the country's currency."""
+        ...
+
+
+class Deployments(Protocol):
+    """Which providers of models are reachable for which choice of data residency."""
+
+    def reachable(self, residency: str) -> tuple[SubProcessor, ...]:
+        """The sub-processors of exactly these; empty when the model runs on the operator's own machines."""
+        ...
+
+    def serves(self, residency: str) -> bool:
+        """Whether any model can be reached under this choice."""
         ...
