@@ -4,11 +4,14 @@ Only this process knows the providers' secrets. It holds no state but its journa
 """
 
 import asyncio
+import os
+import signal
 from collections.abc import Coroutine
 from typing import Any, Final
 
 import structlog
 import uvicorn
+from pydantic import SecretStr
 
 from kontor.billing.metering.caller import Receive, Scope, Send
 from kontor.billing.metering.forward import Forwarder
@@ -116,17 +119,18 @@ class GatewayProcess:
         await send({"type": "lifespan.shutdown.complete"})
 
 
-def _bearer(secret: Any) -> dict[str, str]:
+def _bearer(secret: SecretStr | None) -> dict[str, str]:
     return {"authorization": f"Bearer {secret.get_secret_value()}"} if secret else {}
 
 
 def _beside(work: Coroutine[Any, Any, None]) -> asyncio.Task[None]:
-    """A task that lives as long as the process. One that dies of a bug is said in the log, and takes nothing along."""
+    """A task that lives as long as the process. If it dies of a bug the process ends too: whoever runs it starts anew."""
     task = asyncio.create_task(work)
 
     def said(done: asyncio.Task[None]) -> None:
         if not done.cancelled() and (error := done.exception()) is not None:
             log.error("gateway.task_died", exc_info=error)
+            os.kill(os.getpid(), signal.SIGTERM)
 
     task.add_done_callback(said)
     return task

@@ -1,0 +1,1 @@
+"""The built-in model: a small, honest stand-in for a language model, for demonstrations and tests."""
