@@ -124,7 +124,7 @@ def _bearer(secret: SecretStr | None) -> dict[str, str]:
 
 
 def _beside(work: Coroutine[Any, Any, None]) -> asyncio.Task[None]:
-    """A task that lives as long as the process. If it dies of a bug the process ends too: whoever runs it starts anew."""
+    """A task that lives as long as the process. If it dies of a bug the process ends, to be started anew."""
     task = asyncio.create_task(work)
 
     def said(done: asyncio.Task[None]) -> None:

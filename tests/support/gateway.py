@@ -1,0 +1,127 @@
+"""A gateway as a process on a test's database, with tenants that have keys."""
+
+import base64
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import asyncpg
+import httpx
+from openai import AsyncOpenAI
+
+from kontor.billing.metering import gateway_keys
+from kontor.billing.metering.journal import backlog
+from kontor.billing.metering.price_book import load_shipped_prices
+from kontor.core.clock import SystemClock
+from kontor.core.crypto import FolderKeyStore, Vault
+from kontor.core.db import Database, DatabaseUrls
+from kontor.core.ids import InstanceId, TenantId, new_id
+from support.eventually import eventually
+from support.processes import Process, free_port
+
+MASTER_KEY = base64.b64encode(bytes(range(32))).decode()
+
+
+@dataclass(frozen=True)
+class Assistant:
+    """A tenant's instance and the key with which it calls models."""
+
+    tenant: TenantId
+    instance: InstanceId
+    secret: str
+
+
+class GatewayRig:
+    """Starts and kills gateways; asks Postgres what they recorded."""
+
+    def __init__(self, urls: DatabaseUrls, model_url: str, folder: Path) -> None:
+        self.urls = urls
+        self.folder = folder
+        self.journal = folder / "journal"
+        self._model_url = model_url
+        self.database = Database(
+            urls, SystemClock(), Vault(FolderKeyStore(folder / "keys"), base64.b64decode(MASTER_KEY)), pool_size=3
+        )
+        self._gateways: list[Process] = []
+        self._clients: list[AsyncOpenAI] = []
+
+    async def open(self) -> None:
+        """One gateway runs, one assistant has a key, prices are known."""
+        async with self.database.system_uow() as tx:
+            await load_shipped_prices(tx)
+        self.assistant = await self.add_assistant()
+        self.gateway = self.start_gateway()
+
+    async def close(self) -> None:
+        """Everything is stopped."""
+        for client in self._clients:
+            await client.close()
+        for process in self._gateways:
+            process.kill()
+        await self.database.close()
+
+    def start_gateway(self, **env: str) -> Process:
+        """Another gateway on the same journal and database; settings by their environment names."""
+        port = free_port()
+        settings = {
+            "DATABASE_URL": self.urls.owner,
+            "KONTOR_DATABASE_GATEWAY_URL": self.urls.gateway,
+            "KONTOR_MASTER_KEY": MASTER_KEY,
+            "KONTOR_STATE_DIR": str(self.folder),
+            "KONTOR_GATEWAY_PORT": str(port),
+            "KONTOR_MODEL_PORT": self._model_url.rpartition(":")[2],
+            "OPENAI_API_KEY": "",
+            "OPENAI_BASE_URL": "",
+        }
+        log = self.folder / f"gateway-{len(self._gateways)}.log"
+        process = Process("kontor.app.gateway", settings | env, port, log).start()
+        self._gateways.append(process)
+        return process
+
+    async def add_assistant(self, *, language: Any = "de", is_bound: bool = True) -> Assistant:
+        """A new tenant with an instance and its key."""
+        tenant, instance = TenantId(new_id()), InstanceId(new_id())
+        async with self.database.system_uow() as tx:
+            secret = await gateway_keys.issue_key(tx, instance)
+            if is_bound:
+                await gateway_keys.bind_key(tx, instance, tenant, language)
+        return Assistant(tenant, instance, secret)
+
+    def client(self, assistant: Assistant | None = None, **options: Any) -> AsyncOpenAI:
+        """The official client with an assistant's key."""
+        secret = (assistant or self.assistant).secret
+        base_url = f"{self.gateway.url}/v1"
+        client = AsyncOpenAI(base_url=base_url, api_key=secret, max_retries=0, timeout=60, **options)
+        self._clients.append(client)
+        return client
+
+    async def post(self, body: Any, *, secret: str | None = None, **headers: str) -> httpx.Response:
+        """A raw request to the chat route."""
+        async with httpx.AsyncClient(timeout=60) as http:
+            sent = {"authorization": f"Bearer {secret or self.assistant.secret}", **headers}
+            url = f"{self.gateway.url}/v1/chat/completions"
+            if isinstance(body, bytes):
+                return await http.post(url, content=body, headers=sent)
+            return await http.post(url, json=body, headers=sent)
+
+    async def rows(self, sql: str, *values: Any) -> list[asyncpg.Record]:
+        """A question to Postgres as its superuser."""
+        connection = await asyncpg.connect(self.urls.owner)
+        try:
+            return list(await connection.fetch(sql, *values))
+        finally:
+            await connection.close()
+
+    async def events(self) -> list[asyncpg.Record]:
+        """Every usage event, once the journal is empty."""
+
+        async def is_empty() -> bool:
+            return backlog(self.journal) == 0
+
+        await eventually(is_empty, within_s=30, what="the journal is empty")
+        return await self.rows("SELECT * FROM usage_events ORDER BY id")
+
+
+def chat(question: str, **more: Any) -> dict[str, Any]:
+    """A request as an instance sends it."""
+    return {"model": "assistant", "messages": [{"role": "user", "content": question}], **more}

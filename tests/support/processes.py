@@ -1,0 +1,97 @@
+"""The product's own processes as tests start them: the built-in model and the gateway, on ports of their own."""
+
+import os
+import signal
+import socket
+import subprocess
+import sys
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Self
+
+import httpx
+
+from support.eventually import eventually_sync
+
+CONTROL_TOKEN = "control-token-of-the-tests"
+
+
+def free_port() -> int:
+    """A TCP port of this machine that nobody listens on."""
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return int(probe.getsockname()[1])
+
+
+class Process:
+    """A program under test; `log` is its standard error so far."""
+
+    def __init__(self, module: str, env: Mapping[str, str], port: int, log: Path) -> None:
+        self._command = [sys.executable, "-m", module]
+        self._env = {**os.environ, **env}
+        self._log = log
+        self.url = f"http://127.0.0.1:{port}"
+        self._running: subprocess.Popen[bytes] | None = None
+
+    def start(self) -> Self:
+        """It answers /healthz."""
+        with self._log.open("ab") as log:
+            self._running = subprocess.Popen(self._command, env=self._env, stderr=log, stdout=log)
+        eventually_sync(self._is_up, within_s=30, what=f"{self._command[-1]} is up")
+        return self
+
+    def kill(self) -> None:
+        """SIGKILL, and reaped."""
+        self._end(signal.SIGKILL)
+
+    def stop(self) -> int:
+        """SIGTERM; the exit code."""
+        return self._end(signal.SIGTERM)
+
+    @property
+    def pid(self) -> int:
+        """Of the running program."""
+        assert self._running is not None
+        return self._running.pid
+
+    @property
+    def log(self) -> str:
+        """Everything it has printed."""
+        return self._log.read_text()
+
+    def _is_up(self) -> bool:
+        assert self._running is not None
+        assert self._running.poll() is None or self._raise()
+        try:
+            return httpx.get(f"{self.url}/healthz", timeout=1).status_code == 200
+        except httpx.TransportError:
+            return False
+
+    def _raise(self) -> bool:
+        raise RuntimeError(f"{self._command[-1]} ended: {self.log[-2000:]}")
+
+    def _end(self, how: signal.Signals) -> int:
+        if self._running is None:
+            return 0
+        self._running.send_signal(how)
+        code = self._running.wait(60)
+        self._running = None
+        return code
+
+
+class ModelControl:
+    """The built-in model's test controls."""
+
+    def __init__(self, url: str) -> None:
+        self.url = url
+        self._headers = {"authorization": f"Bearer {CONTROL_TOKEN}"}
+
+    def behave(self, **behaviour: object) -> None:
+        """The next matching requests are met with this."""
+        answer = httpx.post(f"{self.url}/control/behaviour", json=[behaviour], headers=self._headers)
+        assert answer.status_code == 204, answer.text
+
+    def counts(self, marker: str | None = None) -> dict[str, int]:
+        """What the model saw, overall or in questions with a marker."""
+        counts = httpx.get(f"{self.url}/control/counts", headers=self._headers).json()
+        return dict(counts["markers"].get(marker, {})) if marker else dict(counts["total"])
