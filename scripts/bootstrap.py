@@ -69,10 +69,18 @@ def environment(uv: str | None) -> None:
     if uv:
         step("Virtual environment (uv)", [uv, "venv", "-q", "--allow-existing", "--python", sys.executable, VENV])
         return
-    if importlib.util.find_spec("ensurepip") is None:
+    if not has_ensurepip():
         package = f"python{sys.version_info.major}.{sys.version_info.minor}-venv"
         system_package(package, f"Python's venv module is missing. As root: apt-get install -y {package}")
     step("Virtual environment", [sys.executable, "-m", "venv", VENV])
+
+
+def has_ensurepip() -> bool:
+    """Whether this Python can make environments; Debian ships that part in a package of its own."""
+    try:
+        return importlib.util.find_spec("ensurepip.__main__") is not None
+    except ModuleNotFoundError:
+        return False
 
 
 def style_sheet() -> None:
