@@ -19,13 +19,14 @@ from kontor.core.db import Database, DatabaseUrls
 from kontor.core.embedded.postgres import EmbeddedPostgres
 from kontor.core.migrate import migrate_async
 from support.places import open_folder
+from support.web import Web, settings_for
 
 MASTER_KEY = base64.b64encode(bytes(range(32))).decode()
 TEMPLATE = "kontor_template"
 
 
 @pytest.fixture(scope="session")
-def postgres(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+def postgres() -> Iterator[str]:
     """The superuser's URL of a Postgres of this test process; gone with it."""
     with open_folder() as folder:
         server = EmbeddedPostgres(folder, durable=False)
@@ -101,3 +102,11 @@ async def _sql(url: str, statement: str) -> None:
 
 
 os.environ.pop("DATABASE_URL", None)  # a test never touches a database that it did not start
+
+
+@pytest.fixture
+async def web(database_urls: DatabaseUrls, clock: FixedClock, tmp_path: Path) -> AsyncIterator[Web]:
+    """The API on a fresh database, in the test's process, on the test's clock."""
+    made = Web(settings_for(database_urls, tmp_path, MASTER_KEY), clock)
+    yield made
+    await made.container.close()

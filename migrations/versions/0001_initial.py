@@ -33,6 +33,13 @@ ACCESS = (
     "GRANT SELECT, INSERT, UPDATE ON audit_heads TO kontor_system",
     "CREATE POLICY app_sees_own ON audit_heads TO kontor_app USING (tenant_id = nullif(current_setting('kontor.tenant_id', true), '')::uuid)",
     "GRANT SELECT, INSERT, UPDATE ON audit_heads TO kontor_app",
+    "ALTER TABLE erasures ENABLE ROW LEVEL SECURITY",
+    "ALTER TABLE erasures FORCE ROW LEVEL SECURITY",
+    "CREATE POLICY owner_migrates ON erasures TO kontor_owner USING (true) WITH CHECK (true)",
+    "CREATE POLICY system_sees ON erasures TO kontor_system USING (true) WITH CHECK (true)",
+    "GRANT SELECT, INSERT, UPDATE, DELETE ON erasures TO kontor_system",
+    "CREATE POLICY app_sees_own ON erasures TO kontor_app USING (erased_tenant_id = nullif(current_setting('kontor.tenant_id', true), '')::uuid)",
+    "GRANT SELECT, INSERT ON erasures TO kontor_app",
     "ALTER TABLE exchange_rates ENABLE ROW LEVEL SECURITY",
     "ALTER TABLE exchange_rates FORCE ROW LEVEL SECURITY",
     "CREATE POLICY owner_migrates ON exchange_rates TO kontor_owner USING (true) WITH CHECK (true)",
@@ -51,6 +58,13 @@ ACCESS = (
     "GRANT SELECT, UPDATE, DELETE ON gateway_keys TO kontor_app",
     "CREATE POLICY gateway_meters ON gateway_keys TO kontor_gateway USING (true) WITH CHECK (true)",
     "GRANT SELECT, UPDATE (recorder_lock) ON gateway_keys TO kontor_gateway",
+    "ALTER TABLE idempotent_requests ENABLE ROW LEVEL SECURITY",
+    "ALTER TABLE idempotent_requests FORCE ROW LEVEL SECURITY",
+    "CREATE POLICY owner_migrates ON idempotent_requests TO kontor_owner USING (true) WITH CHECK (true)",
+    "CREATE POLICY system_sees ON idempotent_requests TO kontor_system USING (true) WITH CHECK (true)",
+    "GRANT SELECT, INSERT, UPDATE, DELETE ON idempotent_requests TO kontor_system",
+    "CREATE POLICY app_sees_own ON idempotent_requests TO kontor_app USING (true)",
+    "GRANT SELECT, UPDATE ON idempotent_requests TO kontor_app",
     "ALTER TABLE instances ENABLE ROW LEVEL SECURITY",
     "ALTER TABLE instances FORCE ROW LEVEL SECURITY",
     "CREATE POLICY owner_migrates ON instances TO kontor_owner USING (true) WITH CHECK (true)",
@@ -123,6 +137,13 @@ ACCESS = (
     "GRANT SELECT, DELETE ON usage_hourly TO kontor_app",
     "CREATE POLICY gateway_meters ON usage_hourly TO kontor_gateway USING (true) WITH CHECK (true)",
     "GRANT SELECT, INSERT, UPDATE ON usage_hourly TO kontor_gateway",
+    "ALTER TABLE acceptances ENABLE ROW LEVEL SECURITY",
+    "ALTER TABLE acceptances FORCE ROW LEVEL SECURITY",
+    "CREATE POLICY owner_migrates ON acceptances TO kontor_owner USING (true) WITH CHECK (true)",
+    "CREATE POLICY system_sees ON acceptances TO kontor_system USING (true) WITH CHECK (true)",
+    "GRANT SELECT, INSERT, UPDATE, DELETE ON acceptances TO kontor_system",
+    "CREATE POLICY app_sees_own ON acceptances TO kontor_app USING (tenant_id = nullif(current_setting('kontor.tenant_id', true), '')::uuid)",
+    "GRANT SELECT, INSERT ON acceptances TO kontor_app",
     "ALTER TABLE api_keys ENABLE ROW LEVEL SECURITY",
     "ALTER TABLE api_keys FORCE ROW LEVEL SECURITY",
     "CREATE POLICY owner_migrates ON api_keys TO kontor_owner USING (true) WITH CHECK (true)",
@@ -151,6 +172,13 @@ ACCESS = (
     "GRANT SELECT, INSERT, UPDATE, DELETE ON conversations TO kontor_system",
     "CREATE POLICY app_sees_own ON conversations TO kontor_app USING (tenant_id = nullif(current_setting('kontor.tenant_id', true), '')::uuid)",
     "GRANT SELECT, INSERT, UPDATE, DELETE ON conversations TO kontor_app",
+    "ALTER TABLE exports ENABLE ROW LEVEL SECURITY",
+    "ALTER TABLE exports FORCE ROW LEVEL SECURITY",
+    "CREATE POLICY owner_migrates ON exports TO kontor_owner USING (true) WITH CHECK (true)",
+    "CREATE POLICY system_sees ON exports TO kontor_system USING (true) WITH CHECK (true)",
+    "GRANT SELECT, INSERT, UPDATE, DELETE ON exports TO kontor_system",
+    "CREATE POLICY app_sees_own ON exports TO kontor_app USING (tenant_id = nullif(current_setting('kontor.tenant_id', true), '')::uuid)",
+    "GRANT SELECT, INSERT, UPDATE, DELETE ON exports TO kontor_app",
     "ALTER TABLE invitations ENABLE ROW LEVEL SECURITY",
     "ALTER TABLE invitations FORCE ROW LEVEL SECURITY",
     "CREATE POLICY owner_migrates ON invitations TO kontor_owner USING (true) WITH CHECK (true)",
@@ -170,6 +198,13 @@ ACCESS = (
     "CREATE POLICY owner_migrates ON password_resets TO kontor_owner USING (true) WITH CHECK (true)",
     "CREATE POLICY system_sees ON password_resets TO kontor_system USING (true) WITH CHECK (true)",
     "GRANT SELECT, INSERT, UPDATE, DELETE ON password_resets TO kontor_system",
+    "ALTER TABLE services ENABLE ROW LEVEL SECURITY",
+    "ALTER TABLE services FORCE ROW LEVEL SECURITY",
+    "CREATE POLICY owner_migrates ON services TO kontor_owner USING (true) WITH CHECK (true)",
+    "CREATE POLICY system_sees ON services TO kontor_system USING (true) WITH CHECK (true)",
+    "GRANT SELECT, INSERT, UPDATE, DELETE ON services TO kontor_system",
+    "CREATE POLICY app_sees_own ON services TO kontor_app USING (tenant_id = nullif(current_setting('kontor.tenant_id', true), '')::uuid)",
+    "GRANT SELECT, INSERT, UPDATE, DELETE ON services TO kontor_app",
     "ALTER TABLE sessions ENABLE ROW LEVEL SECURITY",
     "ALTER TABLE sessions FORCE ROW LEVEL SECURITY",
     "CREATE POLICY owner_migrates ON sessions TO kontor_owner USING (true) WITH CHECK (true)",
@@ -182,6 +217,13 @@ ACCESS = (
     "GRANT SELECT, INSERT, UPDATE, DELETE ON messages TO kontor_system",
     "CREATE POLICY app_sees_own ON messages TO kontor_app USING (tenant_id = nullif(current_setting('kontor.tenant_id', true), '')::uuid)",
     "GRANT SELECT, INSERT, UPDATE, DELETE ON messages TO kontor_app",
+    "ALTER TABLE outages ENABLE ROW LEVEL SECURITY",
+    "ALTER TABLE outages FORCE ROW LEVEL SECURITY",
+    "CREATE POLICY owner_migrates ON outages TO kontor_owner USING (true) WITH CHECK (true)",
+    "CREATE POLICY system_sees ON outages TO kontor_system USING (true) WITH CHECK (true)",
+    "GRANT SELECT, INSERT, UPDATE, DELETE ON outages TO kontor_system",
+    "CREATE POLICY app_sees_own ON outages TO kontor_app USING (tenant_id = nullif(current_setting('kontor.tenant_id', true), '')::uuid)",
+    "GRANT SELECT, INSERT, UPDATE, DELETE ON outages TO kontor_app",
     "GRANT SELECT, INSERT ON pgqueuer TO kontor_app",
     "GRANT SELECT, INSERT ON pgqueuer_log TO kontor_app",
     "GRANT USAGE ON ALL SEQUENCES IN SCHEMA public TO kontor_app",
@@ -202,6 +244,7 @@ def upgrade() -> None:
         sa.Column("target", sa.String(), nullable=True),
         sa.Column("data", postgresql.JSONB(astext_type=sa.Text()), nullable=False),
         sa.Column("personal", sa.LargeBinary(), nullable=True),
+        sa.Column("personal_owner", sa.Uuid(), nullable=True),
         sa.Column("previous", sa.LargeBinary(), nullable=False),
         sa.Column("hash", sa.LargeBinary(), nullable=False),
         sa.PrimaryKeyConstraint("tenant_id", "seq", name=op.f("pk_audit_entries")),
@@ -212,6 +255,25 @@ def upgrade() -> None:
         sa.Column("seq", sa.BigInteger(), nullable=False),
         sa.Column("hash", sa.LargeBinary(), nullable=False),
         sa.PrimaryKeyConstraint("tenant_id", name=op.f("pk_audit_heads")),
+    )
+    op.create_table(
+        "erasures",
+        sa.Column("id", sa.Uuid(), nullable=False),
+        sa.Column("erased_tenant_id", sa.Uuid(), nullable=False),
+        sa.Column("step", sa.String(), nullable=False),
+        sa.Column("tries", sa.Integer(), nullable=False),
+        sa.Column("failure", sa.String(), nullable=True),
+        sa.Column("instances", sa.ARRAY(sa.Uuid()), nullable=False),
+        sa.Column("persons", sa.ARRAY(sa.Uuid()), nullable=False),
+        sa.Column("proof", postgresql.JSONB(astext_type=sa.Text()), nullable=True),
+        sa.Column("requested_at", sa.DateTime(timezone=True), nullable=False),
+        sa.Column("due_at", sa.DateTime(timezone=True), nullable=False),
+        sa.Column("done_at", sa.DateTime(timezone=True), nullable=True),
+        sa.PrimaryKeyConstraint("id", name=op.f("pk_erasures")),
+        sa.UniqueConstraint("erased_tenant_id", name=op.f("uq_erasures_erased_tenant_id")),
+    )
+    op.create_index(
+        "ix_erasures_due", "erasures", ["due_at"], unique=False, postgresql_where=sa.text("done_at IS NULL")
     )
     op.create_table(
         "exchange_rates",
@@ -250,6 +312,16 @@ def upgrade() -> None:
     op.create_index(op.f("ix_gateway_keys_instance_id"), "gateway_keys", ["instance_id"], unique=False)
     op.create_index(op.f("ix_gateway_keys_tenant_id"), "gateway_keys", ["tenant_id"], unique=False)
     op.create_table(
+        "idempotent_requests",
+        sa.Column("key", sa.LargeBinary(), nullable=False),
+        sa.Column("fingerprint", sa.LargeBinary(), nullable=False),
+        sa.Column("state", sa.String(), nullable=False),
+        sa.Column("answer", sa.LargeBinary(), nullable=True),
+        sa.Column("started_at", sa.DateTime(timezone=True), nullable=False),
+        sa.PrimaryKeyConstraint("key", name=op.f("pk_idempotent_requests")),
+    )
+    op.create_index(op.f("ix_idempotent_requests_started_at"), "idempotent_requests", ["started_at"], unique=False)
+    op.create_table(
         "instances",
         sa.Column("id", sa.Uuid(), nullable=False),
         sa.Column("blueprint", sa.String(), nullable=False),
@@ -259,8 +331,9 @@ def upgrade() -> None:
         sa.Column("observed", sa.String(), nullable=False),
         sa.Column("endpoint", sa.String(), nullable=True),
         sa.Column("sealed_for", sa.Uuid(), nullable=False),
-        sa.Column("token", sa.LargeBinary(), nullable=False),
-        sa.Column("gateway_key", sa.LargeBinary(), nullable=False),
+        sa.Column("has_own_key", sa.Boolean(), nullable=False),
+        sa.Column("token", sa.LargeBinary(), nullable=True),
+        sa.Column("gateway_key", sa.LargeBinary(), nullable=True),
         sa.Column("memory_mb", sa.Integer(), nullable=False),
         sa.Column("revision", sa.Integer(), nullable=False),
         sa.Column("applied_revision", sa.Integer(), nullable=False),
@@ -424,6 +497,23 @@ def upgrade() -> None:
         sa.PrimaryKeyConstraint("tenant_id", "hour", "model", name=op.f("pk_usage_hourly")),
     )
     op.create_table(
+        "acceptances",
+        sa.Column("id", sa.Uuid(), nullable=False),
+        sa.Column("tenant_id", sa.Uuid(), nullable=False),
+        sa.Column("person_id", sa.Uuid(), nullable=False),
+        sa.Column("kind", sa.String(), nullable=False),
+        sa.Column("version", sa.String(), nullable=False),
+        sa.Column("language", sa.String(), nullable=False),
+        sa.Column("sha256", sa.String(), nullable=False),
+        sa.Column("text", sa.LargeBinary(), nullable=False),
+        sa.Column("address", sa.LargeBinary(), nullable=False),
+        sa.Column("accepted_at", sa.DateTime(timezone=True), nullable=False),
+        sa.ForeignKeyConstraint(["tenant_id"], ["tenants.id"], name=op.f("fk_acceptances_tenant_id")),
+        sa.PrimaryKeyConstraint("id", name=op.f("pk_acceptances")),
+        sa.UniqueConstraint("tenant_id", "kind", "version", name=op.f("uq_acceptances_tenant_id_kind_version")),
+    )
+    op.create_index(op.f("ix_acceptances_tenant_id"), "acceptances", ["tenant_id"], unique=False)
+    op.create_table(
         "api_keys",
         sa.Column("id", sa.Uuid(), nullable=False),
         sa.Column("tenant_id", sa.Uuid(), nullable=False),
@@ -447,6 +537,7 @@ def upgrade() -> None:
         sa.Column("tenant_id", sa.Uuid(), nullable=False),
         sa.Column("instance_id", sa.Uuid(), nullable=False),
         sa.Column("assigned_at", sa.DateTime(timezone=True), nullable=False),
+        sa.Column("ready_at", sa.DateTime(timezone=True), nullable=True),
         sa.ForeignKeyConstraint(["instance_id"], ["instances.id"], name=op.f("fk_assignments_instance_id")),
         sa.ForeignKeyConstraint(["tenant_id"], ["tenants.id"], name=op.f("fk_assignments_tenant_id")),
         sa.PrimaryKeyConstraint("tenant_id", name=op.f("pk_assignments")),
@@ -487,6 +578,36 @@ def upgrade() -> None:
         sa.UniqueConstraint("tenant_id", "id", name=op.f("uq_conversations_tenant_id_id")),
     )
     op.create_index("ix_conversations_recent", "conversations", ["tenant_id", "last_at", "id"], unique=False)
+    op.create_table(
+        "exports",
+        sa.Column("id", sa.Uuid(), nullable=False),
+        sa.Column("tenant_id", sa.Uuid(), nullable=False),
+        sa.Column("state", sa.String(), nullable=False),
+        sa.Column("step", sa.String(), nullable=False),
+        sa.Column("progress", sa.Integer(), nullable=False),
+        sa.Column("tries", sa.Integer(), nullable=False),
+        sa.Column("file", sa.String(), nullable=True),
+        sa.Column("size_bytes", sa.BigInteger(), nullable=True),
+        sa.Column("sha256", sa.String(), nullable=True),
+        sa.Column("failure", sa.String(), nullable=True),
+        sa.Column("created_at", sa.DateTime(timezone=True), nullable=False),
+        sa.Column("finished_at", sa.DateTime(timezone=True), nullable=True),
+        sa.Column("expires_at", sa.DateTime(timezone=True), nullable=True),
+        sa.CheckConstraint("(state = 'ready') <= (file IS NOT NULL)", name=op.f("ck_exports_ready")),
+        sa.CheckConstraint("progress BETWEEN 0 AND 100", name=op.f("ck_exports_progress")),
+        sa.ForeignKeyConstraint(["tenant_id"], ["tenants.id"], name=op.f("fk_exports_tenant_id")),
+        sa.PrimaryKeyConstraint("id", name=op.f("pk_exports")),
+        sa.UniqueConstraint("tenant_id", "id", name=op.f("uq_exports_tenant_id_id")),
+    )
+    op.create_index(op.f("ix_exports_expires_at"), "exports", ["expires_at"], unique=False)
+    op.create_index(op.f("ix_exports_tenant_id"), "exports", ["tenant_id"], unique=False)
+    op.create_index(
+        "uq_exports_running",
+        "exports",
+        ["tenant_id"],
+        unique=True,
+        postgresql_where=sa.text("state IN ('queued', 'running')"),
+    )
     op.create_table(
         "invitations",
         sa.Column("id", sa.Uuid(), nullable=False),
@@ -542,6 +663,16 @@ def upgrade() -> None:
     op.create_index(op.f("ix_password_resets_expires_at"), "password_resets", ["expires_at"], unique=False)
     op.create_index(op.f("ix_password_resets_person_id"), "password_resets", ["person_id"], unique=False)
     op.create_table(
+        "services",
+        sa.Column("tenant_id", sa.Uuid(), nullable=False),
+        sa.Column("instance_id", sa.Uuid(), nullable=False),
+        sa.Column("service_from", sa.DateTime(timezone=True), nullable=False),
+        sa.Column("observed_until", sa.DateTime(timezone=True), nullable=False),
+        sa.ForeignKeyConstraint(["tenant_id"], ["tenants.id"], name=op.f("fk_services_tenant_id")),
+        sa.PrimaryKeyConstraint("tenant_id", "instance_id", name=op.f("pk_services")),
+        sa.UniqueConstraint("tenant_id", "instance_id", name=op.f("uq_services_tenant_id_instance_id")),
+    )
+    op.create_table(
         "sessions",
         sa.Column("id", sa.Uuid(), nullable=False),
         sa.Column("token_hash", sa.LargeBinary(), nullable=False),
@@ -584,6 +715,37 @@ def upgrade() -> None:
     )
     op.create_index("ix_messages_conversation", "messages", ["tenant_id", "conversation_id", "id"], unique=False)
     op.create_index(op.f("ix_messages_tenant_id"), "messages", ["tenant_id"], unique=False)
+    op.create_table(
+        "outages",
+        sa.Column("id", sa.Uuid(), nullable=False),
+        sa.Column("tenant_id", sa.Uuid(), nullable=False),
+        sa.Column("instance_id", sa.Uuid(), nullable=False),
+        sa.Column("component", sa.String(), nullable=False),
+        sa.Column("kind", sa.String(), nullable=False),
+        sa.Column("cause", sa.String(), nullable=False),
+        sa.Column("started_at", sa.DateTime(timezone=True), nullable=False),
+        sa.Column("observed_until", sa.DateTime(timezone=True), nullable=False),
+        sa.Column("ended_at", sa.DateTime(timezone=True), nullable=True),
+        sa.CheckConstraint("kind IN ('down', 'unobserved', 'excluded')", name=op.f("ck_outages_kind")),
+        sa.CheckConstraint("ended_at IS NULL OR ended_at = observed_until", name=op.f("ck_outages_ended")),
+        sa.CheckConstraint("observed_until >= started_at", name=op.f("ck_outages_forward")),
+        sa.ForeignKeyConstraint(
+            ["tenant_id", "instance_id"],
+            ["services.tenant_id", "services.instance_id"],
+            name=op.f("fk_outages_tenant_id_instance_id"),
+        ),
+        sa.ForeignKeyConstraint(["tenant_id"], ["tenants.id"], name=op.f("fk_outages_tenant_id")),
+        sa.PrimaryKeyConstraint("id", name=op.f("pk_outages")),
+    )
+    op.create_index(op.f("ix_outages_tenant_id"), "outages", ["tenant_id"], unique=False)
+    op.create_index("ix_outages_tenant_id_ends", "outages", ["tenant_id", "observed_until"], unique=False)
+    op.create_index(
+        "uq_outages_open",
+        "outages",
+        ["tenant_id", "instance_id", "component"],
+        unique=True,
+        postgresql_where=sa.text("ended_at IS NULL"),
+    )
     script = QUEUE.read_text(encoding="utf-8")
     op.get_bind().connection.dbapi_connection.run_async(lambda driver: driver.execute(script))
     for statement in ACCESS:

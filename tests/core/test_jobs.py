@@ -19,10 +19,14 @@ async def test_a_job_runs_when_its_transaction_commits_and_never_when_it_does_no
         seen.append(job)
 
     worker = Worker(database, Work({"greet": handler}))
-    with pytest.raises(RuntimeError):
+
+    async def changes_its_mind() -> None:
         async with database.system_uow() as tx:
             await enqueue(tx, "greet", {"name": "never"})
             raise RuntimeError
+
+    with pytest.raises(RuntimeError):
+        await changes_its_mind()
     async with database.system_uow() as tx:
         await enqueue(tx, "greet", {"name": "Jürgen 🎉"})
 

@@ -1,5 +1,7 @@
 """The composition root: settings in, wired parts out; each process takes what it needs."""
 
+from kontor.app.adapters import ConfiguredDeployments, MeteredKeys, PricedPlans
+from kontor.billing import plans
 from kontor.core import db
 from kontor.core.clock import Clock, SystemClock
 from kontor.core.crypto import FolderKeyStore, Vault
@@ -7,8 +9,11 @@ from kontor.core.db import Database
 from kontor.core.files import Files
 from kontor.core.mail import MailServer
 from kontor.core.settings import Settings
+from kontor.tenants.contracts import catalogue
+from kontor.tenants.contracts.acceptance import Paper
 from kontor.tenants.people.passwords import Passwords
 from kontor.tenants.people.sign_up import Links
+from kontor.tenants.sellers import load_sellers
 
 
 class Container:
@@ -23,6 +28,17 @@ class Container:
         self.passwords = Passwords()
         self.links = Links(settings.base_url)
         self.mail_server = MailServer(settings.smtp_url.get_secret_value(), settings.mail_from)
+        self.catalogue = catalogue.packaged()
+        self.sellers = load_sellers(settings.base_url, settings.sellers_file)
+        self.prices = plans.load(settings.plans_file)
+        self.keys = MeteredKeys()
+        currencies = {code: country.currency for code, country in self.catalogue.countries.items()}
+        self.paper = Paper(
+            self.catalogue,
+            self.sellers,
+            PricedPlans(self.prices, currencies),
+            ConfiguredDeployments(settings, self.catalogue),
+        )
 
     async def close(self) -> None:
         """Connections are closed."""

@@ -28,11 +28,15 @@ _PENDING: Final = "audit.pending"
 
 @dataclass(frozen=True, slots=True)
 class Actor:
-    """Who acts. `id` is our prefixed id, or the process for `system`; `address` is personal and gets sealed."""
+    """Who acts. `id` is our prefixed id, or the process for `system`; `address` is personal and gets sealed.
+
+    `person` is whose data key seals it where no tenant's does.
+    """
 
     kind: Literal["person", "api_key", "operator", "system"]
     id: str
     address: str | None = None
+    person: UUID | None = None
 
 
 SYSTEM: Final = Actor("system", "kontor")
@@ -53,6 +57,7 @@ class AuditEntry(Base):
     target: Mapped[str | None]
     data: Mapped[dict[str, Any]]
     personal: Mapped[bytes | None] = mapped_column(info=personal(sealed=True))
+    personal_owner: Mapped[UUID | None]
     previous: Mapped[bytes]
     hash: Mapped[bytes]
 
@@ -146,6 +151,7 @@ async def _link(tx: Tx) -> None:
         await tx.execute(insert(AuditHead).values(tenant_id=chain, seq=0, hash=GENESIS).on_conflict_do_nothing())
         head = (await tx.scalars(select(AuditHead).where(AuditHead.tenant_id == chain).with_for_update())).one()
         for item in (entry for entry in pending if entry.chain == chain):
+            owner = _owner(chain, item.actor) if item.personal else None
             entry = AuditEntry(
                 tenant_id=chain,
                 seq=head.seq + 1,
@@ -155,7 +161,8 @@ async def _link(tx: Tx) -> None:
                 action=item.action,
                 target=item.target,
                 data=dict(item.data),
-                personal=await _sealed(tx, chain, head.seq + 1, item.personal),
+                personal=await _sealed(tx, owner, head.seq + 1, item.personal) if owner else None,
+                personal_owner=owner,
                 previous=head.hash,
             )
             entry.hash = _hash(entry)
@@ -164,10 +171,14 @@ async def _link(tx: Tx) -> None:
     await tx.flush()
 
 
-async def _sealed(tx: Tx, chain: TenantId, seq: int, hidden: Mapping[str, object]) -> bytes | None:
-    if not hidden:
-        return None
-    return await tx.vault.seal(chain, f"audit_entries.personal:{seq}", orjson.dumps(hidden, default=str))
+def _owner(chain: TenantId, actor: Actor) -> UUID:
+    return chain if chain != OPERATOR_CHAIN or actor.person is None else actor.person
+
+
+async def _sealed(tx: Tx, owner: UUID, seq: int, hidden: Mapping[str, object]) -> bytes:
+    if owner == OPERATOR_CHAIN:
+        await tx.vault.create_key(owner)
+    return await tx.vault.seal(owner, f"audit_entries.personal:{seq}", orjson.dumps(hidden, default=str))
 
 
 def _hash(entry: AuditEntry) -> bytes:
@@ -181,5 +192,6 @@ def _hash(entry: AuditEntry) -> bytes:
         entry.target,
         entry.data,
         entry.personal.hex() if entry.personal is not None else None,
+        str(entry.personal_owner),
     ]
     return sha256(entry.previous + orjson.dumps(content, option=orjson.OPT_SORT_KEYS)).digest()

@@ -74,7 +74,7 @@ class MailServer:
 
 async def send(tx: Tx, *, owner: UUID, to: str, template: str, lang: Lang, letter: Letter) -> MailId:
     """The letter goes out after this transaction commits. `owner`'s data key seals it until then."""
-    mail = MailId(new_id(tx.now))
+    mail = MailId(new_id())
     content = orjson.dumps(
         {
             "to": to,

@@ -82,6 +82,9 @@ class Settings(BaseSettings):
     ollama_base_url: str | None = Field(None, validation_alias=AliasChoices("OLLAMA_BASE_URL", "ollama_base_url"))
     model: str | None = Field(None, description="the model's name at the provider")
 
+    sellers_file: Path | None = Field(None, description="who sells; default the shipped sellers.toml")
+    plans_file: Path | None = Field(None, description="plans and prices; default the shipped plans.toml")
+
     runtime: Literal["local", "fake"] = "local"
     pool_size: int = Field(1, ge=0, le=1000, description="warm, unassigned instances")
     instance_memory_mb: int = Field(700, ge=256)

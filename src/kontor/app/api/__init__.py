@@ -1,1 +1,9 @@
 """The JSON API for tenants, `/api/v1`: parse, call, shape; no rule lives here."""
+
+from typing import Final
+
+from fastapi import APIRouter
+
+from kontor.app.api import access, company, contracts, people
+
+ROUTERS: Final[tuple[APIRouter, ...]] = (access.router, company.router, contracts.router, people.router)

@@ -81,7 +81,7 @@ class LoggedIn:
     @property
     def actor(self) -> Actor:
         """For the audit log."""
-        return Actor("person", sessions.person_text(self.person), self.address)
+        return Actor("person", sessions.person_text(self.person), self.address, self.person)
 
 
 @dataclass(frozen=True, slots=True)
@@ -224,7 +224,7 @@ def scoped(scope: str | None, *roles: Role) -> Callable[[Visitor], Coroutine[Any
             person=login.person,
             api_key=None,
             scopes=frozenset(),
-            actor=Actor("person", sessions.person_text(login.person), visitor.address),
+            actor=Actor("person", sessions.person_text(login.person), visitor.address, login.person),
             lang=visitor.lang,
             address=visitor.address,
         )

@@ -235,7 +235,8 @@ class EmbeddedPostgres:
         made = subprocess.run(  # noqa: S603 - our own program and arguments
             [programs.bin_dir / "initdb", "-D", making / "data", "-U", "postgres", "--auth=scram-sha-256",
              f"--pwfile={making / 'password'}", "-E", "UTF8", "--no-sync", "--no-instructions", *locale],
-            capture_output=True, text=True, check=False, cwd="/", env=_environment(), **_as_user(account),
+            capture_output=True, text=True, check=False, cwd="/", env=_environment(),
+            start_new_session=True, **_as_user(account),
         )  # fmt: skip
         if made.returncode != 0:
             raise errors.did_not_start("initdb", made.stderr)

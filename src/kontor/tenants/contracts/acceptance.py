@@ -185,7 +185,7 @@ async def _as_shown(tx: Tx, row: Tenant, paper: Paper, ref: DocumentRef, signatu
 
 
 async def _store(tx: Tx, tenant: TenantId, document: RenderedDocument, person: PersonId, by: Actor) -> None:
-    acceptance = AcceptanceId(new_id(tx.now))
+    acceptance = AcceptanceId(new_id())
     tx.add(
         Acceptance(
             id=acceptance,

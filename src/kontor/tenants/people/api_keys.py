@@ -63,7 +63,7 @@ async def create(
         raise UnknownScope(", ".join(SCOPES))
     if expires_at is not None and expires_at <= tx.now:
         raise InvalidExpiry
-    key, secret = ApiKeyId(new_id(tx.now)), new_secret("kontor")
+    key, secret = ApiKeyId(new_id()), new_secret("kontor")
     row = ApiKey(
         id=key,
         tenant_id=tenant,

@@ -133,7 +133,7 @@ async def invite(
     joined = select(Membership.id).join(Person, Person.id == Membership.person_id)
     if await tx.scalar(joined.where(Membership.tenant_id == tenant, Person.email_index == index)) is not None:
         raise AlreadyMember
-    invitation, token = InvitationId(new_id(tx.now)), new_secret("i")
+    invitation, token = InvitationId(new_id()), new_secret("i")
     row = Invitation(
         id=invitation,
         tenant_id=tenant,
@@ -213,7 +213,7 @@ async def accept(
             except IntegrityError as error:
                 raise LinkUsed from error
         if await tx.get(Membership, (tenant, person)) is None:
-            tx.add(Membership(tenant_id=tenant, person_id=person, id=new_id(tx.now), role=row.role, created_at=tx.now))
+            tx.add(Membership(tenant_id=tenant, person_id=person, id=new_id(), role=row.role, created_at=tx.now))
         row.accepted_at = tx.now
         actor = Actor("person", encode(PREFIXES["person"], person))
         await record(tx, actor, "member.joined", tenant=tenant, target=_text(InvitationId(row.id)), data={"role": role})

@@ -34,7 +34,7 @@ async def ask(database: Database, links: Links, *, email: str, lang: Lang, addre
             return
         tx.add(
             PasswordReset(
-                id=new_id(tx.now),
+                id=new_id(),
                 person_id=person.id,
                 token_hash=hash_secret(token),
                 created_at=tx.now,

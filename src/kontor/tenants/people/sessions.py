@@ -86,7 +86,7 @@ async def log_in(
 
 async def begin(tx: Tx, person: PersonId, device: Device, tenant: TenantId | None = None) -> str:
     """A new session of a person who has just proven to be one; in `tenant`, else in the one joined first."""
-    session, secret = SessionId(new_id(tx.now)), new_secret("s")
+    session, secret = SessionId(new_id()), new_secret("s")
     holder = await tx.get_one(Person, person)
     if tenant is None:
         tenant = await tx.scalar(

@@ -1,0 +1,104 @@
+"""The ports of one domain answered over the other: the only place that knows both."""
+
+from typing import Final
+
+from kontor.app.gateway import provider_of
+from kontor.billing.metering import gateway_keys
+from kontor.billing.plans import PriceList
+from kontor.core.db import Tx
+from kontor.core.i18n import DEFAULT, as_lang
+from kontor.core.ids import InstanceId, TenantId
+from kontor.core.money import Money
+from kontor.core.settings import Settings
+from kontor.tenants.contracts.catalogue import Catalogue
+from kontor.tenants.contracts.facts import Pilot, PlanTerms, SubProcessor, sub_processor
+from kontor.tenants.model import Tenant
+
+# Which deployment of the contracts' data a provider is; what the operator runs itself has none.
+_DEPLOYMENTS: Final = {"openai": "openai-us", "anthropic": "anthropic-us", "mistral": "mistral-eu"}
+
+
+class MeteredKeys:
+    """tenants.ports.GatewayKeys over billing's keys."""
+
+    async def issue(self, tx: Tx, instance: InstanceId) -> str:
+        """A fresh secret for the instance, the only one that is valid; it belongs to no tenant yet."""
+        await gateway_keys.revoke_instance_key(tx, instance)
+        return await gateway_keys.issue_key(tx, instance)
+
+    async def bind(self, tx: Tx, instance: InstanceId, tenant: TenantId) -> None:
+        """What the instance uses is the tenant's from now on."""
+        row = await tx.get_one(Tenant, tenant)
+        await gateway_keys.bind_key(tx, instance, tenant, as_lang(row.language) or DEFAULT)
+
+    async def pause(self, tx: Tx, tenant: TenantId) -> None:
+        """The tenant's keys are answered with the notice until `unpause`."""
+        await gateway_keys.set_key_state(tx, tenant, "suspended")
+
+    async def unpause(self, tx: Tx, tenant: TenantId) -> None:
+        """The tenant's keys work again."""
+        await gateway_keys.set_key_state(tx, tenant, "active")
+
+    async def revoke_instance(self, tx: Tx, instance: InstanceId) -> None:
+        """The instance's keys are refused for ever."""
+        await gateway_keys.revoke_instance_key(tx, instance)
+
+    async def revoke_tenant(self, tx: Tx, tenant: TenantId) -> None:
+        """All keys of the tenant are refused for ever."""
+        await gateway_keys.revoke_keys(tx, tenant)
+
+
+class PricedPlans:
+    """tenants.ports.Plans over billing's price list."""
+
+    def __init__(self, prices: PriceList, currency_of: dict[str, str]) -> None:
+        self._prices = prices
+        self._currency_of = currency_of
+
+    def terms(self, plan: str, seats: int, country: str, *, is_pilot: bool) -> PlanTerms:
+        """The plan in its present version, with prices in the country's currency."""
+        found = self._prices.plans[plan]
+        pilot = self._prices.pilot
+        return PlanTerms(
+            key=found.key,
+            name=found.name,
+            seats=seats,
+            is_annual=False,
+            price=found.seat_price(seats, self._currency_of.get(country, "EUR")),
+            ai_budget=Money(found.ai_budget_cents),
+            overage_factor=found.overage_factor,
+            availability_pct=found.availability_pct,
+            p1_reaction_h=found.p1_reaction_h,
+            rto_h=found.rto_h,
+            rpo_h=found.rpo_h,
+            hibernates=found.hibernates,
+            pilot=Pilot(pilot.weeks, pilot.channels, Money(pilot.cap_cents)) if is_pilot else None,
+        )
+
+
+class ConfiguredDeployments:
+    """tenants.ports.Deployments from the provider that this installation is set to use.
+
+    An OpenAI-compatible address of the operator's own, Ollama and the built-in model process nothing elsewhere.
+    """
+
+    def __init__(self, settings: Settings, catalogue: Catalogue) -> None:
+        self._catalogue = catalogue
+        self._key = _configured(settings)
+
+    def reachable(self, residency: str) -> tuple[SubProcessor, ...]:
+        """The sub-processors of exactly the reachable models that fit."""
+        if self._key is None:
+            return ()
+        return tuple(sub_processor(one) for one in self._catalogue.fitting(residency) if one.key == self._key)
+
+    def serves(self, residency: str) -> bool:
+        """Whether any model can be reached under this choice."""
+        return self._key is None or bool(self.reachable(residency))
+
+
+def _configured(settings: Settings) -> str | None:
+    name = provider_of(settings).name
+    if name == "openai" and settings.openai_base_url is not None:
+        return None
+    return _DEPLOYMENTS.get(name)
