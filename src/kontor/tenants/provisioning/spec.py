@@ -1,0 +1,29 @@
+"""What an instance is to run with, as a value. Pure; built by the blueprint from rows, carried out by a runtime."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Final
+
+from kontor.core.ids import InstanceId
+
+RELEASE: Final = "2026.9.4"
+"""The pinned version of OpenClaw."""
+
+
+@dataclass(frozen=True, slots=True)
+class InstanceSpec:
+    """One instance. `files` are paths below its workspace with their text; secrets never show in a repr."""
+
+    instance: InstanceId
+    release: str
+    revision: int
+    files: Mapping[str, str]
+    memory_mb: int
+    gateway_url: str
+    token: str = field(repr=False)
+    gateway_key: str = field(repr=False)
+
+    @property
+    def namespace(self) -> str:
+        """Where it lives; never the tenant's name."""
+        return f"kontor-{self.instance}"
