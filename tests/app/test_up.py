@@ -36,6 +36,7 @@ class Launcher:
                 stdout=out,
                 stderr=subprocess.STDOUT,
                 cwd=state,
+                start_new_session=True,
             )
 
     @property
@@ -245,6 +246,16 @@ def test_it_can_be_stopped_while_it_starts(start: Start, state: Path) -> None:
     code = launcher.ends(signal.SIGINT)
 
     assert code == 0
+    assert processes_of(state) == []
+
+
+def test_ctrl_c_while_the_database_is_made_is_a_stop_and_no_failure(start: Start, state: Path) -> None:
+    launcher = start(DATABASE_URL="")
+    eventually_sync(lambda: list((state / "postgres").glob("new-*/data/*")), what="the database is being made")
+
+    os.killpg(launcher.process.pid, signal.SIGINT)  # as a terminal does: to everybody in the foreground
+
+    assert launcher.ends() == 0, launcher.said
     assert processes_of(state) == []
 
 

@@ -29,7 +29,7 @@ from kontor.app.up.plan import Plan, plan
 from kontor.app.up.processes import Recorded, stop_others
 from kontor.app.up.progress import LiveProgress, PlainProgress
 from kontor.app.up.supervisor import Interrupted, Supervisor
-from kontor.app.up.tasks import RunningTask
+from kontor.app.up.tasks import RunningTask, finish
 from kontor.app.up.units import PostgresUnit, ProcessUnit, Unit
 from kontor.core.embedded import EmbeddedPostgres
 from kontor.core.settings import MASTER_KEY_BYTES, default_cache_dir, default_state_dir
@@ -147,12 +147,8 @@ def _start(
         ports=chosen,
         version=version_of(Path(kontor.__file__).parent),
     )
-    install = RunningTask(planned.install, state_dir, progress)
-    try:
-        RunningTask(planned.migrate, state_dir, progress).finish(stop.is_wanted, stop.pause)
-        install.finish(stop.is_wanted, stop.pause)
-    finally:
-        install.end()
+    tasks = [RunningTask(task, state_dir, progress) for task in (planned.install, planned.migrate)]
+    finish(tasks, stop.is_wanted, stop.pause)
     stop_others(state_dir, keep={program.name for program in planned.programs})
     supervisor.start([ProcessUnit(program, state_dir) for program in planned.programs])
     return planned

@@ -1,6 +1,6 @@
 """Commands that must succeed before the processes start, several at a time, with their last line as progress."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from pathlib import Path
 from typing import Final
 
@@ -15,8 +15,21 @@ POLL_S: Final = 0.05
 DETAIL_CHARS: Final = 70
 
 
+def finish(tasks: Iterable["RunningTask"], wants_stop: Callable[[], bool], pause: Callable[[float], object]) -> None:
+    """All of them succeeded. Raises UpRefused when one failed, Interrupted when we are to stop; then none runs."""
+    left = list(tasks)
+    try:
+        while left := [task for task in left if not task.is_finished()]:
+            if wants_stop():
+                raise Interrupted
+            pause(POLL_S)
+    finally:
+        for task in left:
+            task.end()
+
+
 class RunningTask:
-    """A task that was begun; `finish` waits for it. One that a killed launcher left in the middle is ended first."""
+    """A task that was begun. One that a killed launcher left in the middle is ended first."""
 
     def __init__(self, task: Task, state_dir: Path, progress: Progress) -> None:
         self._task = task
@@ -27,19 +40,17 @@ class RunningTask:
         progress.begin(task.name, task.title)
         self._process = self._recorded.launch(task.command, task.environment)
 
-    def finish(self, wants_stop: Callable[[], bool], pause: Callable[[float], object]) -> None:
-        """It succeeded. Raises UpRefused when it failed, Interrupted (it is gone then) when we are to stop."""
+    def is_finished(self) -> bool:
+        """Whether it succeeded by now; shows its last line. Raises UpRefused when it failed."""
         log_file = self._recorded.log_file
-        while self._process.poll() is None:
-            if wants_stop():
-                self.end()
-                raise Interrupted
+        if self._process.poll() is None:
             self._progress.detail(self._task.name, tail(log_file, lines=1)[:DETAIL_CHARS])
-            pause(POLL_S)
+            return False
         if self._process.returncode != 0:
             raise errors.not_started(self._task.title, log_file, tail(log_file))
         self._progress.detail(self._task.name, "")
         self._progress.done(self._task.name)
+        return True
 
     def end(self) -> None:
         """It does not run any more, nor what it started."""
