@@ -4,6 +4,13 @@ from typing import Final
 
 from fastapi import APIRouter
 
-from kontor.app.api import access, company, contracts, people
+from kontor.app.api import access, company, contracts, people, sla, usage
 
-ROUTERS: Final[tuple[APIRouter, ...]] = (access.router, company.router, contracts.router, people.router)
+ROUTERS: Final[tuple[APIRouter, ...]] = (
+    access.router,
+    company.router,
+    contracts.router,
+    people.router,
+    sla.router,
+    usage.router,
+)
