@@ -5,6 +5,7 @@ from uuid import UUID
 
 from kontor.core import audit
 from kontor.core.audit import Actor
+from kontor.core.crypto import Vault
 from kontor.core.db import Tx
 from kontor.core.events import publish
 from kontor.core.ids import TenantId
@@ -28,7 +29,7 @@ class AssistantText:
 
 async def read_assistant(tx: Tx, tenant: TenantId) -> AssistantText:
     """The settings as they are stored. Raises NotFound, KeyDestroyed."""
-    return await _opened(tx, await settings_of(tx, tenant))
+    return await opened(tx.vault, await settings_of(tx, tenant))
 
 
 async def edit_assistant(
@@ -51,7 +52,7 @@ async def edit_assistant(
     row = await settings_of(tx, tenant, lock=True)
     if row.revision != expected:
         raise ChangedMeanwhile(row.revision)
-    old = await _opened(tx, row)
+    old = await opened(tx.vault, row)
     new = AssistantText(
         display_name=old.display_name
         if display_name is None
@@ -90,11 +91,12 @@ async def seal_settings(tx: Tx, tenant: TenantId, display_name: str, system_prom
     )
 
 
-async def _opened(tx: Tx, row: AssistantSettings) -> AssistantText:
+async def opened(vault: Vault, row: AssistantSettings) -> AssistantText:
+    """The row's texts in the clear. Raises KeyDestroyed."""
     owner = row.tenant_id
     return AssistantText(
-        display_name=await tx.vault.open_text(owner, _aad("display_name", owner), row.display_name),
-        system_prompt=await tx.vault.open_text(owner, _aad("system_prompt", owner), row.system_prompt),
+        display_name=await vault.open_text(owner, _aad("display_name", owner), row.display_name),
+        system_prompt=await vault.open_text(owner, _aad("system_prompt", owner), row.system_prompt),
         revision=row.revision,
     )
 

@@ -1,0 +1,166 @@
+"""What is written down about instances: read as facts for the plan, written back under lease and generation."""
+
+from dataclasses import dataclass
+from uuid import UUID
+
+from sqlalchemy import Select, delete, func, select, text
+
+from kontor.core.db import Tx
+from kontor.core.events import publish
+from kontor.core.ids import InstanceId, TenantId
+from kontor.tenants.events import AssistantFailed, AssistantReady, AssistantRemoved
+from kontor.tenants.model import Tenant, TenantState
+from kontor.tenants.provisioning import leases, plan
+from kontor.tenants.provisioning.model import Assignment, Instance
+from kontor.tenants.provisioning.plan import Facts
+from kontor.tenants.provisioning.runtime import Observation, Observed
+from kontor.tenants.states import Phase, step
+
+_START_LOCK = 0x6B6F6E746F72_0002
+
+
+@dataclass(frozen=True, slots=True)
+class Survey:
+    """Everything that a look at the whole needs: all instances' facts, the pool's, and tenants without an instance."""
+
+    facts: list[Facts]
+    pool_releases: list[str]
+    unstaffed: list[TenantId]
+
+
+async def survey(tx: Tx) -> Survey:
+    """One look at all rows."""
+    rows = [(row, facts_of(row, assignment)) for row, assignment in await tx.execute(_joined())]
+    unstaffed = await tx.scalars(
+        select(Tenant.id)
+        .where(Tenant.state == TenantState.ACTIVE)
+        .where(~select(Assignment.tenant_id).where(Assignment.tenant_id == Tenant.id).exists())
+        .order_by(Tenant.activated_at)
+    )
+    pooled = [row.release for row, _ in rows if row.sealed_for == row.id and row.phase != Phase.ENDING]
+    return Survey([facts for _, facts in rows], pooled, [TenantId(tenant) for tenant in unstaffed])
+
+
+async def load(tx: Tx, worker: UUID, instance: InstanceId) -> Facts | None:
+    """The facts while the worker's lease is its own; None otherwise."""
+    found = (await tx.execute(_joined().where(Instance.id == instance, Instance.lease_by == worker))).one_or_none()
+    return facts_of(*found) if found else None
+
+
+def facts_of(row: Instance, assignment: Assignment | None) -> Facts:
+    """The row as the plan sees it."""
+    return Facts(
+        id=InstanceId(row.id),
+        tenant=TenantId(assignment.tenant_id) if assignment else None,
+        phase=Phase(row.phase),
+        observed=Observed(row.observed),
+        observed_at=row.observed_at,
+        endpoint=row.endpoint,
+        is_minted=row.token is not None,
+        has_own_key=row.has_own_key,
+        is_announced=assignment is not None and assignment.ready_at is not None,
+        generation=row.generation,
+        revision=row.revision,
+        applied_revision=row.applied_revision,
+        tries=row.tries,
+        due_at=row.due_at,
+    )
+
+
+async def fenced(tx: Tx, worker: UUID, facts: Facts) -> Instance | None:
+    """The row, locked, when the lease is still the worker's and nobody has decided anything new since `facts`."""
+    row = await leases.held(tx, worker, facts.id)
+    return row if row is not None and row.generation == facts.generation else None
+
+
+async def claim_start(tx: Tx, row: Instance, facts: Facts, limit: int) -> bool:
+    """The instance counts as starting, unless `limit` others are; one of the pool leaves room for assigned ones.
+
+    Without a place its next try is a moment away.
+    """
+    await tx.execute(text("SELECT pg_advisory_xact_lock(:key)"), {"key": _START_LOCK})
+    should_run = Instance.phase.in_([Phase.PROVISIONING, Phase.READY])
+    others = select(func.count()).select_from(Instance).where(should_run, Instance.id != row.id)
+    busy = await tx.scalar(others.where(Instance.observed == Observed.STARTING)) or 0
+    if facts.tenant is None:
+        ahead = others.join(Assignment, Assignment.instance_id == Instance.id).where(
+            Instance.observed.not_in([Observed.STARTING, Observed.READY]), Instance.due_at <= tx.now
+        )
+        busy += await tx.scalar(ahead) or 0
+    if busy >= limit:
+        row.due_at = tx.now + 2 * plan.POLL
+        return False
+    if row.observed != Observed.STARTING:
+        see(tx, row, Observed.STARTING)
+    return True
+
+
+def see(tx: Tx, row: Instance, observed: Observed) -> None:
+    """The row says what is, and since when."""
+    if row.observed != observed:
+        row.observed, row.observed_at = observed, tx.now
+
+
+async def note(tx: Tx, row: Instance, facts: Facts, seen: Observation) -> None:
+    """The row says what the runtime shows; who became ready is ready, and its tenant is told once."""
+    was_serving = row.observed == Observed.READY
+    see(tx, row, seen.state)
+    row.endpoint = seen.endpoint
+    if seen.state is not Observed.READY or row.phase not in (Phase.PROVISIONING, Phase.READY):
+        return
+    row.phase = step(Phase(row.phase), Phase.READY)
+    row.ready_at = row.ready_at or tx.now
+    if was_serving and row.observed_at is not None and tx.now - row.observed_at >= plan.STABLE_AFTER:
+        forgive(row)
+    if facts.tenant is not None and row.applied_revision >= row.revision:
+        assignment = await tx.get_one(Assignment, facts.tenant, with_for_update=True)
+        if assignment.ready_at is None:
+            assignment.ready_at = tx.now
+            await publish(tx, AssistantReady(facts.tenant, facts.id))
+
+
+async def set_back(
+    tx: Tx, row: Instance, facts: Facts, code: str, detail: str | None, *, is_down: bool = False
+) -> None:
+    """One more try has failed, and the next one waits. A provisioning is given up after the last one.
+
+    `is_down`: the process is not there. The tenant of a provisioning that is given up is told.
+    """
+    row.tries += 1
+    row.failure_code, row.failure_detail = code, detail
+    was_serving = row.observed == Observed.READY
+    if is_down:
+        row.restarts += was_serving
+        see(tx, row, Observed.FAILED)
+    row.due_at = tx.now + plan.pause_after(row.tries, was_serving=is_down and was_serving)
+    if row.phase == Phase.PROVISIONING and row.tries >= plan.MAX_TRIES:
+        row.phase = step(Phase.PROVISIONING, Phase.FAILED)
+        row.generation += 1
+        if facts.tenant is None:
+            row.due_at = tx.now + plan.POOL_PAUSE
+        else:
+            row.due_at = tx.now
+            await publish(tx, AssistantFailed(facts.tenant, facts.id, code))
+
+
+def forgive(row: Instance) -> None:
+    """What went wrong before no longer counts."""
+    row.tries = 0
+    row.failure_code = row.failure_detail = None
+
+
+async def remove(tx: Tx, row: Instance, facts: Facts) -> None:
+    """The instance and its assignment are gone from the database; the tenant's rooms are told."""
+    await tx.execute(delete(Assignment).where(Assignment.instance_id == row.id))
+    await tx.delete(row)
+    if facts.tenant is not None:
+        await publish(tx, AssistantRemoved(facts.tenant, facts.id))
+
+
+def _joined() -> Select[Instance, Assignment]:
+    return (
+        select(Instance, Assignment)
+        .outerjoin(Assignment, Assignment.instance_id == Instance.id)
+        .order_by(Instance.id)
+        .execution_options(populate_existing=True)
+    )
