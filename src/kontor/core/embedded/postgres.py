@@ -17,7 +17,7 @@ import socket
 import subprocess
 import tempfile
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Final, Self, TypedDict
 
@@ -276,10 +276,10 @@ class EmbeddedPostgres:
 
     def _choose_port(self, *, fresh: bool) -> int:
         file = self._home / "port"
-        known = int(file.read_text()) if file.exists() and not fresh else 0
-        port = known if known and _is_free(known) else _free_port()
-        if port != known:
-            file.write_text(str(port))
+        if file.exists() and not fresh:
+            return int(file.read_text())
+        port = _free_port()
+        file.write_text(str(port))
         return port
 
     def _tail(self, begins: int | None = None, limit_bytes: int = 3000) -> str:
@@ -315,19 +315,7 @@ def _working_in(folder: Path) -> list[psutil.Process]:
     return found
 
 
-def _bindable(port: int, then: Callable[[socket.socket], int]) -> int:
-    with socket.socket() as probe:
-        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-        probe.bind((HOST, port))
-        return then(probe)
-
-
-def _is_free(port: int) -> bool:
-    try:
-        return bool(_bindable(port, lambda _: 1))
-    except OSError:
-        return False
-
-
 def _free_port() -> int:
-    return _bindable(0, lambda probe: int(probe.getsockname()[1]))
+    with socket.socket() as probe:
+        probe.bind((HOST, 0))
+        return int(probe.getsockname()[1])
