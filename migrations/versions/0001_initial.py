@@ -562,10 +562,20 @@ def upgrade() -> None:
         sa.Column("end_user", sa.LargeBinary(), nullable=False),
         sa.Column("label", sa.LargeBinary(), nullable=True),
         sa.Column("state", sa.String(), nullable=False),
+        sa.Column("last_seq", sa.Integer(), nullable=False),
+        sa.Column("last_message", sa.Uuid(), nullable=False),
+        sa.Column("turn", sa.Uuid(), nullable=True),
+        sa.Column("turn_until", sa.DateTime(timezone=True), nullable=True),
         sa.Column("disclosed_at", sa.DateTime(timezone=True), nullable=True),
         sa.Column("handed_over_at", sa.DateTime(timezone=True), nullable=True),
+        sa.Column("notified_at", sa.DateTime(timezone=True), nullable=True),
+        sa.Column("is_acknowledged", sa.Boolean(), nullable=False),
+        sa.Column("heard_seq", sa.Integer(), nullable=False),
+        sa.Column("unbriefed_from", sa.Integer(), nullable=True),
         sa.Column("created_at", sa.DateTime(timezone=True), nullable=False),
         sa.Column("last_at", sa.DateTime(timezone=True), nullable=False),
+        sa.CheckConstraint("channel IN ('api', 'portal')", name=op.f("ck_conversations_channel")),
+        sa.CheckConstraint("state IN ('assistant', 'human')", name=op.f("ck_conversations_state")),
         sa.ForeignKeyConstraint(["tenant_id"], ["tenants.id"], name=op.f("fk_conversations_tenant_id")),
         sa.PrimaryKeyConstraint("id", name=op.f("pk_conversations")),
         sa.UniqueConstraint(
@@ -577,7 +587,8 @@ def upgrade() -> None:
         ),
         sa.UniqueConstraint("tenant_id", "id", name=op.f("uq_conversations_tenant_id_id")),
     )
-    op.create_index("ix_conversations_recent", "conversations", ["tenant_id", "last_at", "id"], unique=False)
+    op.create_index("ix_conversations_age", "conversations", ["tenant_id", "last_at"], unique=False)
+    op.create_index("ix_conversations_recent", "conversations", ["tenant_id", "last_message"], unique=False)
     op.create_table(
         "exports",
         sa.Column("id", sa.Uuid(), nullable=False),
@@ -697,6 +708,7 @@ def upgrade() -> None:
         sa.Column("id", sa.Uuid(), nullable=False),
         sa.Column("tenant_id", sa.Uuid(), nullable=False),
         sa.Column("conversation_id", sa.Uuid(), nullable=False),
+        sa.Column("seq", sa.Integer(), nullable=False),
         sa.Column("role", sa.String(), nullable=False),
         sa.Column("content", sa.LargeBinary(), nullable=False),
         sa.Column("author", sa.Uuid(), nullable=True),
@@ -704,6 +716,8 @@ def upgrade() -> None:
         sa.Column("input_tokens", sa.Integer(), nullable=True),
         sa.Column("output_tokens", sa.Integer(), nullable=True),
         sa.Column("at", sa.DateTime(timezone=True), nullable=False),
+        sa.CheckConstraint("outcome IN ('unanswered', 'complete', 'cut', 'failed')", name=op.f("ck_messages_outcome")),
+        sa.CheckConstraint("role IN ('user', 'assistant', 'human', 'notice')", name=op.f("ck_messages_role")),
         sa.ForeignKeyConstraint(
             ["tenant_id", "conversation_id"],
             ["conversations.tenant_id", "conversations.id"],
@@ -712,8 +726,10 @@ def upgrade() -> None:
         ),
         sa.ForeignKeyConstraint(["tenant_id"], ["tenants.id"], name=op.f("fk_messages_tenant_id")),
         sa.PrimaryKeyConstraint("id", name=op.f("pk_messages")),
+        sa.UniqueConstraint(
+            "tenant_id", "conversation_id", "seq", name=op.f("uq_messages_tenant_id_conversation_id_seq")
+        ),
     )
-    op.create_index("ix_messages_conversation", "messages", ["tenant_id", "conversation_id", "id"], unique=False)
     op.create_index(op.f("ix_messages_tenant_id"), "messages", ["tenant_id"], unique=False)
     op.create_table(
         "outages",
