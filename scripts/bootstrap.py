@@ -40,7 +40,7 @@ def main() -> None:
         style_sheet()
         if dev:
             browser()
-            once("openclaw", "OpenClaw", [PYTHON, "-m", "kontor.tenants.provisioning.install"])
+            assistant()
 
 
 def packages(*, dev: bool) -> None:
@@ -101,17 +101,9 @@ def browser() -> None:
         system_package("chromium", "The portal's tests need Chromium. As root: apt-get install -y chromium", must=False)
 
 
-def once(name: str, title: str, command: list[str | Path]) -> None:
-    """A module's own installer ran since Kontor last changed its version of it; a failure is shown and ends us."""
-    source = ROOT / "src" / Path(*str(command[2]).split(".")).with_suffix(".py")
-    if not source.exists():
-        return
-    stamp = VENV / f".{name}"
-    wanted = fingerprint(source, LOCKS[False])
-    if stamp.exists() and stamp.read_text() == wanted:
-        return
-    step(title, command, loud=True)
-    stamp.write_text(wanted)
+def assistant() -> None:
+    """OpenClaw is in the cache; its own installer knows when there is nothing to do."""
+    step("OpenClaw", [PYTHON, "-m", "kontor.tenants.provisioning.install"], loud=True)
 
 
 def system_package(name: str, otherwise: str, *, must: bool = True) -> None:

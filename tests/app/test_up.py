@@ -281,6 +281,16 @@ def test_a_second_ctrl_c_kills_what_does_not_end(start: Start, state: Path) -> N
     assert processes_of(state) == []
 
 
+def test_an_assistant_that_cannot_be_stopped_keeps_nothing_else_alive(start: Start, state: Path) -> None:
+    launcher = start(TINY_STUCK="1").runs()
+
+    code = launcher.ends(signal.SIGINT)
+
+    assert code == 1
+    assert "The assistant stays." in launcher.said
+    assert processes_of(state) == []
+
+
 def test_a_taken_port_that_was_asked_for_is_named(start: Start, state: Path, port: int) -> None:
     with socket.create_server(("127.0.0.1", port)):
         launcher = start()

@@ -9,8 +9,10 @@ from collections.abc import Mapping
 from pathlib import Path
 
 from kontor.app.up.command import DemoLogin, up
+from kontor.app.up.errors import UpRefused
 from kontor.app.up.plan import ACTING, SERVING, Plan, Program, Task, fingerprint
-from kontor.core.errors import DomainError
+from kontor.core.errors import DomainError, Kind
+from kontor.core.i18n import Text
 
 SERVER = """
 import http.server, sys
@@ -53,15 +55,18 @@ def main() -> int:
         return up(
             make_plan=tiny_plan,
             seed=lambda _: DemoLogin("demo@kontor.example", "look-around"),
-            stop_assistants=lambda state_dir: _note(state_dir / "assistants-stopped"),
+            stop_assistants=stop_assistants,
         )
     except DomainError as refusal:
         print(refusal.sentence("en"), flush=True)  # noqa: T201 - a program that prints
         return 1
 
 
-def _note(file: Path) -> None:
-    file.touch()
+def stop_assistants(instances: Path) -> None:
+    """Leaves a note; TINY_STUCK makes it fail instead."""
+    if "TINY_STUCK" in os.environ:
+        raise UpRefused(Kind.UNAVAILABLE, "stuck", Text(de="Der Assistent bleibt.", en="The assistant stays."))
+    (instances.parent / "assistants-stopped").touch()
 
 
 if __name__ == "__main__":

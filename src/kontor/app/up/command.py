@@ -33,6 +33,7 @@ from kontor.app.up.tasks import RunningTask, finish
 from kontor.app.up.units import PostgresUnit, ProcessUnit, Unit
 from kontor.core.embedded import EmbeddedPostgres
 from kontor.core.settings import MASTER_KEY_BYTES, default_cache_dir, default_state_dir
+from kontor.tenants.provisioning.local import stop_all
 
 STOP_SIGNALS: Final = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 
@@ -46,7 +47,7 @@ class DemoLogin:
 
 
 Seed = Callable[[Mapping[str, str]], DemoLogin | None]
-StopAssistants = Callable[[Path], None]
+StopAssistants = Callable[[Path], object]
 
 
 def no_demo(_: Mapping[str, str]) -> DemoLogin | None:
@@ -82,15 +83,15 @@ class Stop:
 def up(
     *,
     seed: Seed = no_demo,
-    stop_assistants: StopAssistants = lambda _: None,
+    stop_assistants: StopAssistants = stop_all,
     environment: Mapping[str, str] | None = None,
     console: Console | None = None,
     make_plan: Callable[..., Plan] = plan,
 ) -> int:
     """Runs until Ctrl-C, SIGTERM or SIGHUP; then nothing runs any more. Returns the exit code 0.
 
-    `seed` gets the processes' environment when all are ready and says who may log in; `stop_assistants` gets the state
-    folder after API and worker have ended. Raises UpRefused or PostgresNotStarted when it cannot start.
+    `seed` gets the processes' environment when all are ready and says who may log in; `stop_assistants` gets the folder
+    of instances after API and worker have ended. Raises UpRefused or PostgresNotStarted when it cannot start.
     """
     env = dict(os.environ if environment is None else environment)
     state_dir = Path(env.get("KONTOR_STATE_DIR") or default_state_dir()).absolute()
@@ -114,7 +115,7 @@ def up(
             screen.close()
             progress.say("\nStopping everything. Ctrl-C again kills what is still busy.")
             stop_others(state_dir, keep=supervisor.names)
-            supervisor.stop(between=lambda: stop_assistants(state_dir), hurry=stop.is_urgent)
+            supervisor.stop(between=lambda: stop_assistants(state_dir / "instances"), hurry=stop.is_urgent)
         progress.say("Nothing runs any more. The data stays in " + str(state_dir))
         return 0
 

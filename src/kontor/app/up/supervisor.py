@@ -6,6 +6,7 @@ One loop in one thread, no state but what the units themselves tell; so a signal
 import time
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import ExitStack
 from dataclasses import dataclass, field
 from typing import Final
 
@@ -77,25 +78,28 @@ class Supervisor:
                     care.unit.tend()
             self.pause(POLL_S)
 
-    def stop(self, between: Callable[[], None] = lambda: None, hurry: Callable[[], bool] = lambda: False) -> None:
+    def stop(self, between: Callable[[], object] = lambda: None, hurry: Callable[[], bool] = lambda: False) -> None:
         """Nothing runs any more: the highest stage ends first and together, then `between`, then the other stages.
 
-        Raises UpRefused when something cannot be stopped.
+        What fails does not keep the rest from ending. Raises UpRefused when something cannot be stopped.
         """
-        stages = sorted({care.unit.stage for care in self._cared}, reverse=True)
+        stages = sorted({care.unit.stage for care in self._cared})
         left: list[str] = []
-        for stage in stages:
-            units = [care.unit for care in self._cared if care.unit.stage == stage]
-            with ThreadPoolExecutor(max_workers=len(units)) as pool:
-                gone = list(pool.map(lambda unit: unit.stop(hurry), units))
-            left += [unit.title for unit, is_gone in zip(units, gone, strict=True) if not is_gone]
-            if stage == stages[0]:
-                between()
-        if not stages:
-            between()
+        with ExitStack() as ending:  # last in, first out
+            for stage in stages[:-1]:
+                ending.callback(self._stop_stage, stage, hurry, left)
+            ending.callback(between)
+            for stage in stages[-1:]:
+                ending.callback(self._stop_stage, stage, hurry, left)
         self._cared.clear()
         if left:
             raise errors.not_stopped(", ".join(left))
+
+    def _stop_stage(self, stage: int, hurry: Callable[[], bool], left: list[str]) -> None:
+        units = [care.unit for care in self._cared if care.unit.stage == stage]
+        with ThreadPoolExecutor(max_workers=len(units)) as pool:
+            gone = list(pool.map(lambda unit: unit.stop(hurry), units))
+        left += [unit.title for unit, is_gone in zip(units, gone, strict=True) if not is_gone]
 
     def _step(self) -> None:
         for care in self._cared:
