@@ -1,13 +1,15 @@
 """The built-in model once per test process; a gateway per test on the test's own database."""
 
+import asyncio
 from collections.abc import AsyncIterator, Iterator
 from pathlib import Path
 from uuid import uuid4
 
+import asyncpg
 import pytest
 
 from kontor.core.db import DatabaseUrls
-from support.gateway import MASTER_KEY, GatewayRig
+from support.gateway import MASTER_KEY, GatewayRig, roles_in
 from support.processes import CONTROL_TOKEN, ModelControl, Process, free_port
 
 
@@ -38,10 +40,41 @@ def marker() -> str:
     return f"marker-{uuid4().hex}"
 
 
+@pytest.fixture(scope="session")
+def shared_gateway(
+    postgres: str, template: str, model_process: Process, tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[GatewayRig]:
+    """A gateway on a database of its own, for all tests that leave it running."""
+    name = f"gateway_{uuid4().hex}"
+    asyncio.run(_sql(postgres, f"CREATE DATABASE {name} TEMPLATE {template}"))
+    made = GatewayRig(roles_in(postgres, name), model_process.url, tmp_path_factory.mktemp("gateway"))
+    asyncio.run(made.open())
+    yield made
+    asyncio.run(made.close())
+    asyncio.run(_sql(postgres, f"DROP DATABASE {name} WITH (FORCE)"))
+
+
 @pytest.fixture
-async def rig(database_urls: DatabaseUrls, model_process: Process, tmp_path: Path) -> AsyncIterator[GatewayRig]:
-    """A running gateway in front of the built-in model, and one tenant with its instance's key."""
+async def rig(shared_gateway: GatewayRig, model_process: Process) -> AsyncIterator[GatewayRig]:
+    """A new tenant with its instance's key at the shared gateway."""
+    made = GatewayRig(shared_gateway.urls, model_process.url, shared_gateway.folder, shared_gateway.gateway)
+    await made.open()
+    yield made
+    await made.close()
+
+
+@pytest.fixture
+async def own_rig(database_urls: DatabaseUrls, model_process: Process, tmp_path: Path) -> AsyncIterator[GatewayRig]:
+    """A gateway, journal and database of the test's own, to be killed and starved."""
     made = GatewayRig(database_urls, model_process.url, tmp_path)
     await made.open()
     yield made
     await made.close()
+
+
+async def _sql(url: str, statement: str) -> None:
+    connection = await asyncpg.connect(url)
+    try:
+        await connection.execute(statement)
+    finally:
+        await connection.close()

@@ -54,7 +54,7 @@ async def test_the_hourly_sums_are_those_of_the_events(rig: GatewayRig) -> None:
 
     events = await rig.events()
 
-    [hour] = await rig.rows("SELECT * FROM usage_hourly")
+    [hour] = await rig.of_tenant("usage_hourly")
     assert TenantId(hour["tenant_id"]) == rig.assistant.tenant
     assert hour["events"] == 5
     for column in ("input_tokens", "output_tokens", "cost_nano"):

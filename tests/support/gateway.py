@@ -8,14 +8,16 @@ from typing import Any
 import asyncpg
 import httpx
 from openai import AsyncOpenAI
+from sqlalchemy.engine import make_url
 
 from kontor.billing.metering import gateway_keys
 from kontor.billing.metering.journal import backlog
 from kontor.billing.metering.price_book import load_shipped_prices
 from kontor.core.clock import SystemClock
 from kontor.core.crypto import FolderKeyStore, Vault
-from kontor.core.db import Database, DatabaseUrls
+from kontor.core.db import Database, DatabaseUrls, role_url
 from kontor.core.ids import InstanceId, TenantId, new_id
+from kontor.core.tenancy import APP, GATEWAY, SYSTEM
 from support.eventually import eventually
 from support.processes import Process, free_port
 
@@ -32,31 +34,44 @@ class Assistant:
 
 
 class GatewayRig:
-    """Starts and kills gateways; asks Postgres what they recorded."""
+    """Starts and kills gateways; asks Postgres what they recorded of one assistant."""
 
-    def __init__(self, urls: DatabaseUrls, model_url: str, folder: Path) -> None:
+    assistant: Assistant
+
+    def __init__(self, urls: DatabaseUrls, model_url: str, folder: Path, gateway: Process | None = None) -> None:
         self.urls = urls
         self.folder = folder
         self.journal = folder / "journal"
         self._model_url = model_url
-        self.database = Database(
-            urls, SystemClock(), Vault(FolderKeyStore(folder / "keys"), base64.b64decode(MASTER_KEY)), pool_size=3
-        )
-        self._gateways: list[Process] = []
+        vault = Vault(FolderKeyStore(folder / "keys"), base64.b64decode(MASTER_KEY))
+        self.database = Database(urls, SystemClock(), vault, pool_size=3)
+        self._started: list[Process] = []
         self._clients: list[AsyncOpenAI] = []
+        self._gateway = gateway
+
+    @property
+    def gateway(self) -> Process:
+        """The one that requests go to."""
+        assert self._gateway is not None
+        return self._gateway
+
+    @gateway.setter
+    def gateway(self, other: Process) -> None:
+        self._gateway = other
 
     async def open(self) -> None:
-        """One gateway runs, one assistant has a key, prices are known."""
+        """A gateway runs, an assistant has a key, prices are known."""
         async with self.database.system_uow() as tx:
             await load_shipped_prices(tx)
         self.assistant = await self.add_assistant()
-        self.gateway = self.start_gateway()
+        if self._gateway is None:
+            self.gateway = self.start_gateway()
 
     async def close(self) -> None:
-        """Everything is stopped."""
+        """Everything that was started here is stopped."""
         for client in self._clients:
             await client.close()
-        for process in self._gateways:
+        for process in self._started:
             process.kill()
         await self.database.close()
 
@@ -73,9 +88,9 @@ class GatewayRig:
             "OPENAI_API_KEY": "",
             "OPENAI_BASE_URL": "",
         }
-        log = self.folder / f"gateway-{len(self._gateways)}.log"
+        log = self.folder / f"gateway-{port}.log"
         process = Process("kontor.app.gateway", settings | env, port, log).start()
-        self._gateways.append(process)
+        self._started.append(process)
         return process
 
     async def add_assistant(self, *, language: Any = "de", is_bound: bool = True) -> Assistant:
@@ -112,14 +127,26 @@ class GatewayRig:
         finally:
             await connection.close()
 
-    async def events(self) -> list[asyncpg.Record]:
-        """Every usage event, once the journal is empty."""
+    async def events(self, of: Assistant | None = None) -> list[asyncpg.Record]:
+        """The assistant's usage events in the order of their calls, once the journal is empty."""
 
         async def is_empty() -> bool:
             return backlog(self.journal) == 0
 
         await eventually(is_empty, within_s=30, what="the journal is empty")
-        return await self.rows("SELECT * FROM usage_events ORDER BY id")
+        return await self.of_tenant("usage_events", of)
+
+    async def of_tenant(self, table: str, of: Assistant | None = None) -> list[asyncpg.Record]:
+        """The assistant's rows of a table."""
+        sql = f"SELECT * FROM {table} WHERE tenant_id = $1 ORDER BY 2, 3"  # noqa: S608 - a test's own name
+        return await self.rows(sql, (of or self.assistant).tenant)
+
+
+def roles_in(url: str, name: str) -> DatabaseUrls:
+    """The roles' URLs of another database of the same server."""
+    owner = make_url(url).set(database=name).render_as_string(hide_password=False)
+    app, system, gateway = (role_url(owner, role, base64.b64decode(MASTER_KEY)) for role in (APP, SYSTEM, GATEWAY))
+    return DatabaseUrls(owner, app, system, gateway)
 
 
 def chat(question: str, **more: Any) -> dict[str, Any]:

@@ -6,6 +6,7 @@ caller went away; one has to ask.
 
 import asyncio
 from collections.abc import Awaitable, Callable, Mapping, MutableMapping
+from contextlib import suppress
 from typing import Any, Final
 
 from kontor.billing.metering.answers import JSON, PROBLEM, Refusal, problem
@@ -17,6 +18,8 @@ Receive = Callable[[], Awaitable[Message]]
 Send = Callable[[Message], Awaitable[None]]
 
 STALL_S: Final = 120.0
+DISCARD_S: Final = 10.0
+DISCARD_BYTES: Final = 128 * 1024 * 1024
 
 
 class TooLarge(Exception):
@@ -42,6 +45,7 @@ class Caller:
         """The whole body. Raises TooLarge, CallerGone."""
         length = self.headers.get(b"content-length", b"0")
         if not length.isdigit() or int(length) > most_bytes:
+            await self._discard()
             raise TooLarge
         message = await self._receive()
         body: bytes = message.get("body", b"")
@@ -55,10 +59,23 @@ class Caller:
             parts.append(message.get("body", b""))
             size += len(parts[-1])
             if size > most_bytes:
+                parts.clear()
+                await self._discard()
                 raise TooLarge
         if message["type"] != "http.request":
             raise CallerGone
         return b"".join(parts)
+
+    async def _discard(self) -> None:
+        """Reads on to a bound without keeping anything: who is still sending would not see an answer."""
+        left = DISCARD_BYTES
+        with suppress(TimeoutError):
+            async with asyncio.timeout(DISCARD_S):
+                while left > 0:
+                    message = await self._receive()
+                    left -= len(message.get("body", b""))
+                    if not message.get("more_body", False):
+                        return
 
     async def answer(self, body: bytes, *, status: int = 200, kind: bytes = JSON, **headers: str) -> None:
         """A whole answer."""

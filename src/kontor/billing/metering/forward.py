@@ -34,8 +34,8 @@ log = structlog.get_logger(__name__)
 DRAIN_S: Final = 15.0
 DRAIN_BYTES: Final = 4 * 1024 * 1024
 MOST_ANSWER_BYTES: Final = 64 * 1024 * 1024
-TRIES: Final = 2
-RETRY_S: Final = 0.3
+PAUSES_S: Final = (0.3, 1.0, 2.5)
+"""Between tries before a first byte: short outages pass unseen. OpenClaw 2026.9.4 given 503 tries 8 times in 82 s."""
 _PATH: Final = "/chat/completions"
 _ERROR: Final = 300  # a redirect is not followed: it would carry the prompt to somebody else
 _BAD_REQUEST: Final = 400
@@ -79,7 +79,7 @@ class Forwarder:
     async def chat(self, key: Key, tenant: TenantId, body: bytes, asked: Asked, caller: Caller) -> None:
         """The caller has its answer and the journal its numbers. Raises JournalFull, ProviderFailed."""
         sent = for_provider(body, asked, self.provider.model, refuses=self.provider.refuses)
-        for left in reversed(range(TRIES)):
+        for pause_s in (*PAUSES_S, None):
             made = self._open(key, tenant, asked, len(sent))
             try:
                 if await self._try(made, sent, asked, caller):
@@ -87,12 +87,12 @@ class Forwarder:
             finally:
                 if not made.is_closed:  # cancelled: the process stops
                     self._close(made, estimate(len(sent), 0), Outcome.DISCONNECTED)
-            if left:
-                await asyncio.sleep(RETRY_S)
+            if pause_s is not None:
+                await asyncio.sleep(pause_s)
         raise ProviderFailed
 
     async def _try(self, made: _Try, sent: bytes, asked: Asked, caller: Caller) -> bool:
-        """One call; False when it failed in a way that another one may not."""
+        """One call; False when it failed, cost nothing, and another one may succeed."""
         accept = "text/event-stream" if asked.is_stream else "application/json"
         try:
             response = await self._upstream.post(_PATH, {**self._headers, "accept": accept}, sent)
@@ -104,7 +104,7 @@ class Forwarder:
         except NoAnswer as error:
             self._close(made, estimate(len(sent), 0), Outcome.FAILED)
             self._failed("no_answer", error)
-            return False
+            raise ProviderFailed from error  # it may have cost something: not again
         except Slow as error:
             self._close(made, estimate(len(sent), 0), Outcome.TIMEOUT)
             self._failed("timeout", error)

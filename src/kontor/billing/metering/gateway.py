@@ -14,7 +14,7 @@ from kontor.billing.metering import answers
 from kontor.billing.metering.answers import SSE, Refusal
 from kontor.billing.metering.caller import Caller, CallerGone, Receive, Scope, Send, TooLarge
 from kontor.billing.metering.forward import Forwarder, ProviderFailed
-from kontor.billing.metering.journal import Journal
+from kontor.billing.metering.journal import Journal, JournalFull
 from kontor.billing.metering.key_cache import KeyCache
 from kontor.billing.metering.keys import Key, bearer
 from kontor.billing.metering.providers import ASSISTANT
@@ -86,6 +86,8 @@ class Gateway:
                 await self._forwarder.chat(key, admitted.tenant, body, asked, caller)
             except ProviderFailed:
                 await self._notice(caller, asked, key, answers.PROVIDER_FAILED)
+            except JournalFull as error:
+                await self._notice(caller, asked, key, Refusal(503, error.code, error.text, error.retry_after_s))
 
     async def _admit(self, caller: Caller) -> Admitted | None:
         """Whose call it is; None when it has been refused. Raises KeysUnavailable."""

@@ -1,0 +1,117 @@
+"""What the built-in model says and how it counts: pure rules over a request's messages."""
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from kontor.app.model.behaviour import Behaviour, Script
+from kontor.app.model.conversation import conversation_of
+from kontor.app.model.rules import answer
+from kontor.app.model.tokens import count, count_messages, pieces
+
+PROMPT = """Du bist der freundliche Assistent der Bäckerei Müller GmbH in Stuttgart. Antworte auf Deutsch.
+
+- Öffnungszeiten: Montag bis Freitag 6:30 bis 18:00 Uhr.
+- Adresse: Königstraße 1, 70173 Stuttgart
+- Telefon: 0711 123456
+"""
+OPENCLAW_PROMPT = f"""<!-- openclaw:attempt:STABLE -->
+You are a personal assistant running inside OpenClaw.
+## Tooling
+Opening hours of tools are irrelevant. Address tools by name.
+# Project Context
+Loaded project context:
+SOUL.md: persona/tone.
+## /home/node/workspace/AGENTS.md
+{PROMPT}
+## /home/node/workspace/SOUL.md
+Freundlich.
+<!-- /openclaw:attempt:STABLE -->
+<!-- openclaw:attempt:DYNAMIC -->
+## Temporal Context
+Current date: 2026-11-23
+"""
+STAMP = "[Mon 2026-11-23 00:01 GMT+1] "
+RUNTIME = "\n\nRuntime: agent=main | session=agent:main:openai-user:c1 | model=metered/assistant"
+
+
+def said(*texts: str, prompt: str = PROMPT) -> str:
+    messages = [{"role": "system", "content": prompt}]
+    for number, text in enumerate(texts):
+        messages.append({"role": "assistant" if number % 2 else "user", "content": text})
+    return answer(conversation_of(messages))
+
+
+@pytest.mark.parametrize(
+    ("question", "expected"),
+    [
+        ("Wie sind Ihre Öffnungszeiten?", "Öffnungszeiten: Montag bis Freitag 6:30 bis 18:00 Uhr."),
+        ("Wann habt ihr geöffnet?", "Öffnungszeiten: Montag bis Freitag 6:30 bis 18:00 Uhr."),
+        ("When are you open?", "Öffnungszeiten: Montag bis Freitag 6:30 bis 18:00 Uhr."),
+        ("Wie lautet die Adresse?", "Adresse: Königstraße 1, 70173 Stuttgart"),
+        ("What is your phone number?", "Telefon: 0711 123456"),
+        ("Wer bist du?", "Ich bin der freundliche Assistent der Bäckerei Müller GmbH in Stuttgart."),
+        ("Hallo!", "Guten Tag! Wie kann ich Ihnen helfen?"),
+        ("Hello", "Hello! How can I help you?"),
+        ("Zähle bis 3", "1 2 3"),
+        ("Count to 3 please", "1 2 3"),
+        ("Was ist 17 + 25?", "Das Ergebnis ist 42."),
+        ("What is 6 times 7?", "The result is 42."),
+        ("Vielen Dank", "Gern geschehen!"),
+        ("Wie wird das Wetter?", "Dazu habe ich leider keine Angaben. Fragen Sie mich gern etwas anderes."),
+        ("", "Dazu habe ich leider keine Angaben. Fragen Sie mich gern etwas anderes."),
+    ],
+)
+def test_it_answers_from_the_prompt_and_a_few_rules(question: str, expected: str) -> None:
+    assert said(question) == expected
+    assert said(f"{STAMP}{question}{RUNTIME}", prompt=OPENCLAW_PROMPT) == expected
+
+
+def test_it_remembers_a_name_by_the_messages_of_the_request_only() -> None:
+    assert said("Mein Name ist Ada", "Freut mich", "Wie heiße ich?") == "Sie heißen Ada."
+    assert said("My name is Grace", "Nice", "What is my name?") == "Your name is Grace."
+    assert said("Wie heiße ich?") == "Das haben Sie mir in diesem Gespräch noch nicht gesagt."
+
+
+def test_it_remembers_a_note() -> None:
+    assert said("Merke dir: der Code ist 4711", "Gut", "Was solltest du dir merken?") == "Sie sagten: der Code ist 4711"
+
+
+def test_a_prompt_may_set_the_language_of_a_question_that_has_none() -> None:
+    assert said("???", prompt="Reply in English only.").startswith("I am afraid")
+    assert said("???", prompt="Always answer in German.").startswith("Dazu habe ich")
+
+
+def test_parts_of_a_message_are_read_like_text() -> None:
+    parts = [{"type": "text", "text": "Zähle"}, {"type": "image_url", "image_url": {"url": "x"}}, {"type": "text"}]
+
+    assert answer(conversation_of([{"role": "user", "content": [*parts, {"type": "text", "text": "bis 2"}]}]))
+
+
+@given(st.lists(st.dictionaries(st.sampled_from(["role", "content", "x"]), st.text() | st.none() | st.integers())))
+def test_no_message_is_too_strange_for_an_answer(messages: list[object]) -> None:
+    assert answer(conversation_of(messages))
+
+
+@given(st.text())
+def test_pieces_joined_are_the_text_again_unless_it_is_blank(text: str) -> None:
+    cut = pieces(text)
+
+    assert "".join(cut) == (text if text.strip() else "")
+    assert count(text) == len(cut)
+
+
+def test_tokens_are_counted_as_documented() -> None:
+    assert count("Hallo, Welt!") == 4
+    assert count("Öffnungszeiten") == 3
+    assert count(" \n ") == 0
+    assert count_messages(["Hallo", ""]) == 3 + (3 + 1) + 3
+
+
+def test_a_behaviour_meets_only_the_requests_that_it_matches_and_only_so_often() -> None:
+    script = Script()
+    script.tell([Behaviour(match="a", times=2, status=500), Behaviour(status=503)])
+
+    met = [script.next_for(question).status for question in ("b", "a", "a", "a")]
+
+    assert met == [503, 500, 500, None]

@@ -1,0 +1,257 @@
+"""The upstream client against a scripted server: what good, broken, slow and vanishing providers do to a call."""
+
+import asyncio
+import ssl
+from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
+from contextlib import asynccontextmanager
+from pathlib import Path
+
+import pytest
+
+from kontor.billing.metering.connection import CutOff, NoAnswer, NotConnected, Slow
+from kontor.billing.metering.upstream import Response, Timeouts, Upstream
+from support.certificates import self_signed
+
+OK = b"HTTP/1.1 200 OK\r\ncontent-type: text/plain\r\n"
+HELLO = OK + b"content-length: 5\r\n\r\nhello"
+FAST = Timeouts(connect_s=2, first_byte_s=0.2, between_chunks_s=0.2, total_s=5)
+
+Script = Callable[[asyncio.StreamReader, asyncio.StreamWriter], Awaitable[None]]
+
+
+class Provider:
+    """Plays one script per connection; the last one again for all later connections."""
+
+    def __init__(self, scripts: Sequence[Script]) -> None:
+        self._scripts = list(scripts)
+        self.connections = 0
+        self.requests: list[bytes] = []
+        self._open: set[asyncio.StreamWriter] = set()
+
+    async def serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        script = self._scripts[min(self.connections, len(self._scripts) - 1)]
+        self.connections += 1
+        self._open.add(writer)
+        try:
+            await script(reader, writer)
+        except (ConnectionError, asyncio.IncompleteReadError):
+            pass
+        finally:
+            writer.close()
+
+    async def request(self, reader: asyncio.StreamReader) -> bytes:
+        head = await reader.readuntil(b"\r\n\r\n")
+        length = int(head.lower().partition(b"content-length: ")[2].split(b"\r\n")[0])
+        self.requests.append(head + await reader.readexactly(length))
+        return self.requests[-1]
+
+
+@asynccontextmanager
+async def upstream(*answers: bytes | Script, timeouts: Timeouts = FAST) -> AsyncIterator[tuple[Upstream, Provider]]:
+    """Plain bytes are sent to each request of a connection; then the connection stays open."""
+
+    def script_of(answer: bytes | Script) -> Script:
+        if not isinstance(answer, bytes):
+            return answer
+
+        async def play(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+            while True:
+                await provider.request(reader)
+                writer.write(answer)
+
+        return play
+
+    provider = Provider([script_of(answer) for answer in answers])
+    server = await asyncio.start_server(provider.serve, "127.0.0.1", 0)
+    client = Upstream(f"http://127.0.0.1:{server.sockets[0].getsockname()[1]}/base", timeouts=timeouts)
+    try:
+        yield client, provider
+    finally:
+        await client.close()
+        server.close()
+        for writer in provider._open:
+            writer.close()
+        await asyncio.sleep(0)
+
+
+async def call(client: Upstream) -> tuple[Response, bytes]:
+    async with await client.post("/x", {"authorization": "Bearer s"}, b"{}") as response:
+        return response, await response.body(10_000_000)
+
+
+async def test_a_request_is_sent_once_and_answered() -> None:
+    async with upstream(HELLO) as (client, provider):
+        response, body = await call(client)
+
+    assert (response.status, body) == (200, b"hello")
+    [request] = provider.requests
+    assert request.startswith(b"POST /base/x HTTP/1.1\r\nhost: 127.0.0.1:")
+    assert b"accept-encoding: identity\r\n" in request
+    assert b"authorization: Bearer s\r\n" in request
+
+
+async def test_a_connection_is_used_again() -> None:
+    async with upstream(HELLO) as (client, provider):
+        for _ in range(3):
+            await call(client)
+
+    assert (provider.connections, len(provider.requests)) == (1, 3)
+
+
+async def test_an_answer_may_come_in_chunks_and_byte_by_byte() -> None:
+    async def drip(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        await reader.readuntil(b"\r\n\r\n")
+        for byte in (
+            b"HTTP/1.1 100 Continue\r\n\r\n" + OK + b"transfer-encoding: chunked\r\n\r\n2\r\nab\r\n1\r\nc\r\n0\r\n\r\n"
+        ):
+            writer.write(bytes([byte]))
+            await writer.drain()
+            await asyncio.sleep(0)
+        await reader.read()
+
+    async with upstream(drip) as (client, _):
+        assert (await call(client))[1] == b"abc"
+
+
+async def test_an_answer_without_length_ends_with_the_connection() -> None:
+    async def play(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        await reader.readuntil(b"\r\n\r\n")
+        writer.write(OK + b"\r\nall of it")
+
+    async with upstream(play) as (client, _):
+        assert (await call(client))[1] == b"all of it"
+
+
+async def test_a_connection_that_was_closed_while_idle_is_replaced_without_notice() -> None:
+    async def once(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        await reader.readuntil(b"\r\n\r\n")
+        await reader.readexactly(2)
+        writer.write(HELLO)
+        await reader.read(1)  # the next request arrives, and is not answered
+
+    async with upstream(once, HELLO) as (client, provider):
+        await call(client)
+        assert (await call(client))[1] == b"hello"
+
+    assert provider.connections == 2
+
+
+@pytest.mark.parametrize("partial", [b"H", b"HTTP/1.1 200 OK\r\n"])
+async def test_a_call_is_not_repeated_once_a_byte_of_its_answer_has_come(partial: bytes) -> None:
+    async def play(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        for answer in (HELLO, partial):
+            await reader.readuntil(b"\r\n\r\n")
+            await reader.readexactly(2)
+            writer.write(answer)
+        await writer.drain()
+
+    async with upstream(play, HELLO) as (client, provider):
+        await call(client)
+        with pytest.raises(NoAnswer):
+            await call(client)
+
+    assert provider.connections == 1
+
+
+async def test_a_fresh_connection_that_ends_unanswered_is_not_tried_again() -> None:
+    async def play(reader: asyncio.StreamReader, _: asyncio.StreamWriter) -> None:
+        await reader.readuntil(b"\r\n\r\n")
+
+    async with upstream(play) as (client, provider):
+        with pytest.raises(NoAnswer):
+            await call(client)
+
+    assert provider.connections == 1
+
+
+async def test_nobody_listening_means_that_nothing_was_sent() -> None:
+    with pytest.raises(NotConnected):
+        await call(Upstream("http://127.0.0.1:9", timeouts=FAST))
+
+
+async def test_a_silent_provider_is_given_up_before_and_after_its_first_byte() -> None:
+    async with upstream(b"", OK + b"content-length: 50\r\n\r\nbegun") as (client, _):
+        with pytest.raises(Slow) as before:
+            await call(client)
+        with pytest.raises(Slow) as after:
+            await call(client)
+
+    assert (before.value.had_begun, after.value.had_begun) == (False, True)
+
+
+@pytest.mark.parametrize(
+    "answer",
+    [
+        OK + b"content-length: 50\r\n\r\nshort",
+        OK + b"transfer-encoding: chunked\r\n\r\n5\r\nhel",
+        OK + b"transfer-encoding: chunked\r\n\r\nnonsense\r\n",
+    ],
+)
+async def test_an_answer_that_ends_early_or_breaks_is_cut_off(answer: bytes) -> None:
+    async def play(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        await reader.readuntil(b"\r\n\r\n")
+        writer.write(answer)
+        await writer.drain()
+
+    async with upstream(play) as (client, _):
+        with pytest.raises(CutOff):
+            await call(client)
+
+
+@pytest.mark.parametrize(
+    "answer",
+    [
+        b"\x00\xff garbage\r\n\r\n",
+        b"HTTP/1.1 200 OK\r\ncontent-length: 5\r\ncontent-length: 6\r\n\r\nhello",
+        b"HTTP/1.1 200 OK\r\nx: " + b"a" * 100_000,
+        b"HTTP/1.1 200 OK\r\n" + b"x: y\r\n" * 300 + b"\r\n",
+    ],
+)
+async def test_what_is_no_http_is_no_answer(answer: bytes) -> None:
+    async with upstream(answer) as (client, _):
+        with pytest.raises((NoAnswer, CutOff)):
+            await call(client)
+
+
+async def test_bytes_after_an_answer_do_not_become_the_next_answer() -> None:
+    async with upstream(HELLO + b"HTTP/1.1 200 OK\r\ncontent-length: 4\r\n\r\nevil", HELLO) as (client, _):
+        for _ in range(2):
+            try:
+                assert (await call(client))[1] == b"hello"
+            except CutOff:
+                continue
+
+
+async def test_a_slow_reader_makes_the_provider_wait() -> None:
+    sent = 0
+
+    async def flood(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        nonlocal sent
+        await reader.readuntil(b"\r\n\r\n")
+        writer.write(OK + b"\r\n")
+        while True:
+            writer.write(b"x" * 65_536)
+            await writer.drain()
+            sent += 65_536
+
+    async with upstream(flood) as (client, _), await client.post("/x", {}, b"{}") as response:
+        still = -1
+        while still != sent:
+            still = sent
+            await asyncio.sleep(0.05)
+        held = response._connection._buffered
+
+    assert held < 600_000
+    assert sent < 20_000_000  # what kernel buffers take, not for ever
+
+
+async def test_a_certificate_that_is_not_trusted_is_refused(tmp_path: Path) -> None:
+    """A TLS server with a certificate of its own making."""
+    tls = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    tls.load_cert_chain(self_signed(tmp_path))
+    server = await asyncio.start_server(lambda _, writer: writer.close(), "127.0.0.1", 0, ssl=tls)
+
+    with pytest.raises(NotConnected, match="CERTIFICATE_VERIFY_FAILED"):
+        await call(Upstream(f"https://127.0.0.1:{server.sockets[0].getsockname()[1]}", timeouts=FAST))
+
+    server.close()
