@@ -13,7 +13,9 @@ from kontor.tenants.contracts import catalogue
 from kontor.tenants.contracts.acceptance import Paper
 from kontor.tenants.people.passwords import Passwords
 from kontor.tenants.people.sign_up import Links
+from kontor.tenants.provisioning.talk import http_client
 from kontor.tenants.sellers import load_sellers
+from kontor.tenants.talk.ask import Desk
 
 
 class Container:
@@ -32,6 +34,7 @@ class Container:
         self.sellers = load_sellers(settings.base_url, settings.sellers_file)
         self.prices = plans.load(settings.plans_file)
         self.keys = MeteredKeys()
+        self.desk = Desk(self.database, self.sellers, http_client())
         currencies = {code: country.currency for code, country in self.catalogue.countries.items()}
         self.paper = Paper(
             self.catalogue,
@@ -42,4 +45,5 @@ class Container:
 
     async def close(self) -> None:
         """Connections are closed."""
+        await self.desk.close()
         await self.database.close()

@@ -4,12 +4,14 @@ from typing import Final
 
 from fastapi import APIRouter
 
-from kontor.app.api import access, company, contracts, people, sla, usage
+from kontor.app.api import access, chat, company, contracts, conversations, people, sla, usage
 
 ROUTERS: Final[tuple[APIRouter, ...]] = (
     access.router,
+    chat.router,
     company.router,
     contracts.router,
+    conversations.router,
     people.router,
     sla.router,
     usage.router,

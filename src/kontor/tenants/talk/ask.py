@@ -137,6 +137,8 @@ class Turn:
                     yield Said(f"{before}\n\n")
                     before = ""
                 yield piece
+        if before:
+            yield Said(before)
         yield Ended(answer.reason, answer.used)
 
     async def _enter(self) -> AsyncGenerator[Hold, None]:
