@@ -3,6 +3,7 @@
 import asyncio
 import resource
 from collections import Counter
+from pathlib import Path
 
 import httpx
 import openai
@@ -10,9 +11,12 @@ import pytest
 
 from kontor.billing.metering.journal import backlog
 from kontor.billing.queries import differences
+from kontor.core.embedded.postgres import EmbeddedPostgres
+from kontor.core.migrate import migrate_async
 from support.eventually import eventually
-from support.gateway import GatewayRig, chat
-from support.processes import ModelControl
+from support.gateway import GatewayRig, chat, roles_in
+from support.places import open_folder
+from support.processes import ModelControl, Process
 
 
 async def adds_up(rig: GatewayRig) -> bool:
@@ -210,3 +214,31 @@ async def test_nothing_that_was_asked_or_answered_is_ever_on_disk_or_in_a_log(
     assert not [path for path in files if marker.encode() in path.read_bytes()]
     assert rows
     assert not [row for row in rows if marker in row]
+
+
+async def test_postgres_may_be_restarted_under_load(
+    model_process: Process, model: ModelControl, marker: str, tmp_path: Path
+) -> None:
+    with open_folder() as folder:
+        server = EmbeddedPostgres(folder, durable=False)
+        urls = roles_in(await asyncio.to_thread(server.start), "postgres")
+        await migrate_async(urls)
+        rig = GatewayRig(urls, model_process.url, tmp_path)
+        try:
+            await rig.open()
+            answers = await asyncio.gather(*[rig.post(chat(f"Zähle bis 2 {marker}")) for _ in range(20)])
+            stopping = asyncio.create_task(asyncio.to_thread(server.stop))
+            while not stopping.done():
+                answers.append(await rig.post(chat(f"Zähle bis 2 {marker}")))
+            answers += await asyncio.gather(*[rig.post(chat(f"Zähle bis 2 {marker}")) for _ in range(20)])
+            await asyncio.to_thread(server.start)
+
+            events = await rig.events()
+
+            assert {answer.status_code for answer in answers} == {200}
+            assert {str(event["id"]) for event in events} == {answer.headers["x-request-id"] for answer in answers}
+            assert len(events) == model.counts(marker)["requests"]
+            assert await adds_up(rig)
+        finally:
+            await rig.close()
+            await asyncio.to_thread(server.stop)

@@ -50,7 +50,7 @@ NOTHING: Final = Tokens()
 
 def read_usage(usage: object) -> Tokens | None:
     """The counts in a `usage` object; None when it is not one or lacks input and output counts alike."""
-    if not isinstance(usage, Mapping):
+    if not isinstance(usage, dict):
         return None
     given_input, given_output = _count(usage, "prompt_tokens"), _count(usage, "completion_tokens")
     if given_input is None and given_output is None:
@@ -85,4 +85,4 @@ def _count(of: Mapping[object, object], name: str) -> int | None:
 
 def _details(of: Mapping[object, object], name: str) -> Mapping[object, object]:
     value = of.get(name)
-    return value if isinstance(value, Mapping) else {}
+    return value if isinstance(value, dict) else {}
