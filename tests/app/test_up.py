@@ -4,6 +4,7 @@ import contextlib
 import http.client
 import json
 import os
+import shutil
 import signal
 import socket
 import subprocess
@@ -318,6 +319,38 @@ def test_the_master_key_is_made_once_and_only_its_owner_reads_it(start: Start, s
 
     assert (state / "master.key").read_text() == first
     assert (state / "master.key").stat().st_mode & 0o777 == 0o600
+
+
+def test_the_schema_is_made_once_for_a_database_and_again_for_a_new_one(start: Start, state: Path) -> None:
+    task = f"echo made >>{state}/made"
+    for _ in range(2):
+        start(DATABASE_URL="", TINY_TASK=task).runs().ends(signal.SIGINT)
+    once = (state / "made").read_text()
+    shutil.rmtree(state / "postgres" / "data")
+
+    start(DATABASE_URL="", TINY_TASK=task).runs().ends(signal.SIGINT)
+
+    assert once == "made\n"
+    assert (state / "made").read_text() == "made\nmade\n"
+
+
+def test_the_schema_is_made_again_after_a_start_that_failed(start: Start, state: Path) -> None:
+    task = f"echo made >>{state}/made"
+    start(DATABASE_URL="", TINY_TASK=task).runs().ends(signal.SIGINT)
+    start(DATABASE_URL="", TINY_TASK=task, TINY_API="exit 1").ends()
+
+    start(DATABASE_URL="", TINY_TASK=task).runs().ends(signal.SIGINT)
+
+    assert (state / "made").read_text() == "made\nmade\n"
+
+
+def test_somebody_elses_database_is_migrated_at_every_start(start: Start, state: Path) -> None:
+    task = f"echo made >>{state}/made"
+
+    for _ in range(2):
+        start(TINY_TASK=task).runs().ends(signal.SIGINT)
+
+    assert (state / "made").read_text() == "made\nmade\n"
 
 
 def test_a_killed_database_comes_back_at_its_old_address(start: Start, state: Path) -> None:

@@ -11,7 +11,9 @@ from kontor.app.up.plan import Plan, plan
 STATE = Path("/srv/kontor")
 
 
-def planned(environment: dict[str, str] | None = None, *, version: str = "1", api_port: int = 8080) -> Plan:
+def planned(
+    environment: dict[str, str] | None = None, *, version: str = "1", api_port: int = 8080, installed: bool = False
+) -> Plan:
     return plan(
         environment or {},
         python="python3",
@@ -20,6 +22,7 @@ def planned(environment: dict[str, str] | None = None, *, version: str = "1", ap
         master_key="key",
         ports={**ports.USUAL, "api": api_port},
         version=version,
+        needs_openclaw=not installed,
     )
 
 
@@ -79,6 +82,11 @@ def test_the_fingerprint_changes_with_version_and_configuration_only() -> None:
     assert planned(version="2").programs[0].fingerprint != before
     assert planned({"KONTOR_POOL_SIZE": "3"}).programs[0].fingerprint != before
     assert planned(api_port=9090).programs[0].fingerprint != before
+
+
+def test_openclaw_is_installed_when_it_is_missing() -> None:
+    assert [task.name for task in planned(installed=False).installs] == ["openclaw"]
+    assert planned(installed=True).installs == []
 
 
 def test_the_usual_ports_are_taken_when_they_are_free() -> None:

@@ -43,7 +43,7 @@ def tiny_plan(
     ]
     return Plan(
         environment=env,
-        install=Task("openclaw", "OpenClaw", ("/bin/sh", "-c", environment.get("TINY_INSTALL", "true")), env),
+        installs=[Task("openclaw", "OpenClaw", ("/bin/sh", "-c", environment.get("TINY_INSTALL", "true")), env)],
         migrate=Task("migrate", "Schema", ("/bin/sh", "-c", environment.get("TINY_TASK", "true")), env),
         programs=programs,
         addresses=[("Portal", url)],

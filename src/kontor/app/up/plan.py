@@ -41,7 +41,7 @@ class Plan:
     """Everything that `up` starts, and the addresses that it prints (label, URL)."""
 
     environment: Mapping[str, str]
-    install: Task
+    installs: Sequence[Task]
     migrate: Task
     programs: Sequence[Program]
     addresses: Sequence[tuple[str, str]]
@@ -56,6 +56,7 @@ def plan(
     master_key: str,
     ports: Mapping[str, int],
     version: str,
+    needs_openclaw: bool,
 ) -> Plan:
     """The plan for one machine.
 
@@ -97,10 +98,11 @@ def plan(
         program("api", "API and portal", "/readyz", ACTING),
         program("worker", "Worker", "/readyz", ACTING),
     ]
+    install = Task("openclaw", "OpenClaw", (python, "-m", "kontor.tenants.provisioning.install"), env)
     base = env["KONTOR_BASE_URL"].rstrip("/")
     return Plan(
         environment=env,
-        install=Task("openclaw", "OpenClaw", (python, "-m", "kontor.tenants.provisioning.install"), env),
+        installs=[install] if needs_openclaw else [],
         migrate=Task("migrate", "Schema", (python, "-m", "kontor.app.cli", "migrate"), env),
         programs=programs,
         addresses=[

@@ -12,6 +12,7 @@ from typing import Final
 
 from kontor.app.up import errors
 from kontor.app.up.progress import Progress
+from kontor.app.up.stopping import Stop
 from kontor.app.up.units import Unit, tail
 from kontor.core.errors import DomainError
 
@@ -21,10 +22,6 @@ GIVES_UP_AFTER: Final = 3
 STEADY_AFTER_S: Final = 60.0
 LONGEST_PAUSE_S: Final = 30.0
 TEND_EVERY_S: Final = 30.0
-
-
-class Interrupted(Exception):
-    """Somebody wants us to stop."""
 
 
 @dataclass
@@ -38,11 +35,10 @@ class _Care:
 
 @dataclass
 class Supervisor:
-    """`wants_stop` is asked between steps; `pause` waits that many seconds or until somebody wants us to stop."""
+    """`stop` is asked between all steps."""
 
     progress: Progress
-    wants_stop: Callable[[], bool]
-    pause: Callable[[float], object]
+    stop: Stop
     clock: Callable[[], float] = time.monotonic
     _cared: list[_Care] = field(default_factory=list)
 
@@ -60,7 +56,7 @@ class Supervisor:
                 late = self.clock() > deadline and not care.was_ready
                 if late or (care.deaths >= GIVES_UP_AFTER and not care.was_ready):
                     raise errors.not_started(care.unit.title, care.unit.log_file, tail(care.unit.log_file))
-            self.pause(POLL_S)
+            self.stop.pause(POLL_S)
 
     @property
     def names(self) -> set[str]:
@@ -70,15 +66,15 @@ class Supervisor:
     def watch(self) -> None:
         """Until somebody wants us to stop, what dies comes back."""
         tend_at_s = self.clock()
-        while not self.wants_stop():
+        while not self.stop.is_wanted():
             self._step()
             if self.clock() >= tend_at_s:
                 tend_at_s = self.clock() + TEND_EVERY_S
                 for care in self._cared:
                     care.unit.tend()
-            self.pause(POLL_S)
+            self.stop.pause(POLL_S)
 
-    def stop(self, between: Callable[[], object] = lambda: None, hurry: Callable[[], bool] = lambda: False) -> None:
+    def end(self, between: Callable[[], object] = lambda: None) -> None:
         """Nothing runs any more: the highest stage ends first and together, then `between`, then the other stages.
 
         What fails does not keep the rest from ending. Raises UpRefused when something cannot be stopped.
@@ -87,24 +83,23 @@ class Supervisor:
         left: list[str] = []
         with ExitStack() as ending:  # last in, first out
             for stage in stages[:-1]:
-                ending.callback(self._stop_stage, stage, hurry, left)
+                ending.callback(self._stop_stage, stage, left)
             ending.callback(between)
             for stage in stages[-1:]:
-                ending.callback(self._stop_stage, stage, hurry, left)
+                ending.callback(self._stop_stage, stage, left)
         self._cared.clear()
         if left:
             raise errors.not_stopped(", ".join(left))
 
-    def _stop_stage(self, stage: int, hurry: Callable[[], bool], left: list[str]) -> None:
+    def _stop_stage(self, stage: int, left: list[str]) -> None:
         units = [care.unit for care in self._cared if care.unit.stage == stage]
         with ThreadPoolExecutor(max_workers=len(units)) as pool:
-            gone = list(pool.map(lambda unit: unit.stop(hurry), units))
+            gone = list(pool.map(lambda unit: unit.stop(self.stop.is_urgent), units))
         left += [unit.title for unit, is_gone in zip(units, gone, strict=True) if not is_gone]
 
     def _step(self) -> None:
         for care in self._cared:
-            if self.wants_stop():
-                raise Interrupted
+            self.stop.check()
             self._look_after(care)
 
     def _look_after(self, care: _Care) -> None:

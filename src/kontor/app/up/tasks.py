@@ -1,6 +1,6 @@
 """Commands that must succeed before the processes start, several at a time, with their last line as progress."""
 
-from collections.abc import Callable, Iterable
+from collections.abc import Iterable
 from pathlib import Path
 from typing import Final
 
@@ -8,21 +8,20 @@ from kontor.app.up import errors
 from kontor.app.up.plan import Task
 from kontor.app.up.processes import Recorded
 from kontor.app.up.progress import Progress
-from kontor.app.up.supervisor import Interrupted
+from kontor.app.up.stopping import Stop
 from kontor.app.up.units import tail
 
 POLL_S: Final = 0.05
 DETAIL_CHARS: Final = 70
 
 
-def finish(tasks: Iterable["RunningTask"], wants_stop: Callable[[], bool], pause: Callable[[float], object]) -> None:
+def finish(tasks: Iterable["RunningTask"], stop: Stop) -> None:
     """All of them succeeded. Raises UpRefused when one failed, Interrupted when we are to stop; then none runs."""
     left = list(tasks)
     try:
         while left := [task for task in left if not task.is_finished()]:
-            if wants_stop():
-                raise Interrupted
-            pause(POLL_S)
+            stop.check()
+            stop.pause(POLL_S)
     finally:
         for task in left:
             task.end()

@@ -137,6 +137,15 @@ class EmbeddedPostgres:
         return f"postgresql://postgres:{password}@{HOST}:{port}/postgres"
 
     @property
+    def data_id(self) -> str:
+        """Names this data: another folder, or the same made anew, has another one. Postgres calls it system identifier.
+
+        Raises FileNotFoundError before the first start.
+        """
+        with (self._data / "global" / "pg_control").open("rb") as control:
+            return control.read(8).hex()  # its first field, see src/include/catalog/pg_control.h
+
+    @property
     def log_file(self) -> Path:
         """What the server itself says."""
         return self._home / "server.log"
