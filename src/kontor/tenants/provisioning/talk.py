@@ -110,9 +110,9 @@ async def turn(
                     ended = ended or isinstance(part, End)
                     yield part
     except (httpx.HTTPError, ValueError, KeyError, TypeError) as error:
-        raise (Cut if began else NotAnswering)() from error
+        raise (Cut if began else NotAnswering) from error
     if not ended:
-        raise (Cut if began else NotAnswering)()
+        raise Cut if began else NotAnswering
 
 
 def _parts(payload: str) -> list[Part]:
