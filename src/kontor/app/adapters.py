@@ -27,7 +27,7 @@ class MeteredKeys:
         return await gateway_keys.issue_key(tx, instance)
 
     async def bind(self, tx: Tx, instance: InstanceId, tenant: TenantId) -> None:
-        """What the instance uses is the tenant's from now on."""
+        """What the instance uses is the tenant's from now on; refusals are in its language."""
         row = await tx.get_one(Tenant, tenant)
         await gateway_keys.bind_key(tx, instance, tenant, as_lang(row.language) or DEFAULT)
 

@@ -1,0 +1,5 @@
+"""`python -m kontor.app.cli`."""
+
+from kontor.app.cli.main import main
+
+main()

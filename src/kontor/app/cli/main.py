@@ -1,0 +1,102 @@
+"""The commands and their groups. A refusal is one line on standard error and exit code 1."""
+
+import sys
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from kontor.core.errors import DomainError
+
+if TYPE_CHECKING:
+    from kontor.core.settings import Settings
+
+app = typer.Typer(
+    name="kontor",
+    help="Control plane of a managed-AI-assistant service.",
+    no_args_is_help=True,
+    pretty_exceptions_enable=False,
+    add_completion=False,
+)
+
+
+def settings() -> "Settings":
+    """From the environment; says what is missing."""
+    from pydantic import ValidationError  # noqa: PLC0415 - each command starts with what it needs
+
+    from kontor.core.settings import Settings  # noqa: PLC0415
+
+    try:
+        return Settings()
+    except ValidationError as error:
+        for problem in error.errors():
+            name = str(problem["loc"][0]).upper() if problem["loc"] else "settings"
+            name = name if name.startswith(("DATABASE", "KONTOR")) else f"KONTOR_{name}"
+            typer.echo(f"{name}: {problem['msg']}", err=True)
+        raise typer.Exit(2) from error
+
+
+@app.command()
+def up() -> None:
+    """Start everything on this machine; Ctrl-C stops it."""
+    from kontor.app.up.command import up as run  # noqa: PLC0415
+
+    raise typer.Exit(run())
+
+
+@app.command()
+def api() -> None:
+    """REST, portal and operator pages."""
+    from kontor.app.main import run  # noqa: PLC0415
+
+    run(settings())
+
+
+@app.command()
+def gateway() -> None:
+    """The LLM gateway."""
+    from kontor.app.gateway import run  # noqa: PLC0415
+
+    run(settings())
+
+
+@app.command()
+def worker() -> None:
+    """Jobs, schedules and the reconciler."""
+    from kontor.app.worker import run  # noqa: PLC0415
+
+    run(settings())
+
+
+@app.command()
+def model() -> None:
+    """The built-in model, for demonstrations and tests."""
+    from kontor.app.model.server import run  # noqa: PLC0415
+
+    run(settings())
+
+
+@app.command()
+def outbox() -> None:
+    """Takes mail instead of sending it, and shows it."""
+    from kontor.app.outbox.server import run_outbox  # noqa: PLC0415
+
+    run_outbox(settings())
+
+
+@app.command()
+def migrate(revision: Annotated[str, typer.Argument(help="Alembic revision")] = "head") -> None:
+    """Bring roles and schema of the database to a revision."""
+    from kontor.core import db  # noqa: PLC0415
+    from kontor.core.migrate import migrate as run  # noqa: PLC0415
+
+    run(db.urls(settings()), revision)
+    typer.echo(f"The schema is at {revision}.")
+
+
+def main() -> None:
+    """The entry point."""
+    try:
+        app()
+    except DomainError as error:
+        typer.echo(error.sentence("en"), err=True)
+        sys.exit(1)

@@ -1,0 +1,155 @@
+"""The worker's process: jobs, schedules and the reconciler, with a small port for health and metrics."""
+
+import asyncio
+import contextlib
+import signal
+from collections.abc import Coroutine
+from typing import Any, Final
+
+import structlog
+import uvicorn
+from prometheus_client import CONTENT_TYPE_LATEST, generate_latest
+from starlette.applications import Starlette
+from starlette.requests import Request
+from starlette.responses import JSONResponse, Response
+from starlette.routing import Route
+
+from kontor.app.container import Container
+from kontor.app.reactions import reactions
+from kontor.core import idempotency, mail, telemetry
+from kontor.core.errors import DomainError
+from kontor.core.events import handlers, subscribers
+from kontor.core.jobs import Schedule, Work, Worker
+from kontor.core.settings import Settings
+from kontor.tenants.people import reset, sessions, sign_up
+from kontor.tenants.provisioning.blueprint import Blueprint
+from kontor.tenants.provisioning.fake import FakeRuntime
+from kontor.tenants.provisioning.local import LocalRuntime
+from kontor.tenants.provisioning.pool import Making
+from kontor.tenants.provisioning.reconcile import Reconciler
+from kontor.tenants.provisioning.spec import RELEASE
+from kontor.tenants.sla.watch import Watch
+from kontor.tenants.talk import retention
+
+log = structlog.get_logger(__name__)
+
+SITE: Final = "local"
+STARTS: Final = 2
+
+
+def runtime_of(settings: Settings) -> LocalRuntime | FakeRuntime:
+    """The runtime that the settings name."""
+    if settings.runtime == "fake":
+        return FakeRuntime()
+    return LocalRuntime(settings.instances_path, settings.cache_dir)
+
+
+def reconciler_of(container: Container, runtime: LocalRuntime | FakeRuntime) -> Reconciler:
+    """The reconciler over a runtime."""
+    settings, database = container.settings, container.database
+    return Reconciler(
+        database,
+        runtime,
+        container.keys,
+        Blueprint(database, container.catalogue, container.sellers, settings.gateway_url),
+        Making(SITE, RELEASE, settings.instance_memory_mb, settings.pool_size),
+        starts=STARTS,
+        on_observation=Watch(database),
+    )
+
+
+def work_of(container: Container) -> Work:
+    """All jobs and schedules."""
+    database = container.database
+
+    async def sweep_people() -> None:
+        await sign_up.sweep(database)
+        await reset.sweep(database)
+        async with database.system_uow() as tx:
+            await sessions.sweep(tx)
+            await idempotency.sweep(tx)
+
+    async def keep_retention() -> None:
+        await retention.purge_all(database)
+
+    return Work(
+        handlers={
+            mail.SEND_JOB: mail.sender_job(database, container.mail_server),
+            **handlers(reactions(container)),
+        },
+        schedules=(
+            Schedule("people.sweep", "13 * * * *", sweep_people),
+            Schedule(retention.SCHEDULE, retention.EVERY_NIGHT, keep_retention),
+        ),
+    )
+
+
+async def serve(settings: Settings) -> None:
+    """Works until SIGTERM or SIGINT; running jobs end first."""
+    container = Container(settings)
+    container.database.subscribe(subscribers(reactions(container)))
+    runtime = runtime_of(settings)
+    worker, reconciler = Worker(container.database, work_of(container)), reconciler_of(container, runtime)
+    stopping = asyncio.Event()
+    loop = asyncio.get_running_loop()
+    for number in (signal.SIGTERM, signal.SIGINT):
+        loop.add_signal_handler(number, stopping.set)
+    tasks = [_beside(worker.run(), stopping), _beside(reconciler.run(), stopping)]
+    health = _health(container, settings.worker_port)
+    if health is not None:
+        tasks.append(_beside(health.serve(), stopping))
+    await stopping.wait()
+    worker.stop()
+    reconciler.stop()
+    if health is not None:
+        health.should_exit = True
+    await asyncio.gather(*tasks, return_exceptions=True)
+    await runtime.close()
+    await container.close()
+
+
+def run(settings: Settings) -> None:
+    """The process."""
+    telemetry.configure(settings.log_format)
+    asyncio.run(serve(settings))
+
+
+def _beside(work: Coroutine[Any, Any, None], stopping: asyncio.Event) -> asyncio.Task[None]:
+    """A task that lives as long as the process; when it ends by a bug the process ends, to be started anew."""
+    task = asyncio.create_task(work)
+
+    def ended(done: asyncio.Task[None]) -> None:
+        if not done.cancelled() and (error := done.exception()) is not None:
+            log.error("worker.task_died", exc_info=error)
+        stopping.set()
+
+    task.add_done_callback(ended)
+    return task
+
+
+class _Health(uvicorn.Server):
+    @contextlib.contextmanager
+    def capture_signals(self):  # type: ignore[no-untyped-def]  # noqa: ANN202 - the process has its own handlers
+        yield
+
+
+def _health(container: Container, port: int) -> uvicorn.Server | None:
+    if not port:
+        return None
+
+    async def healthz(_: Request) -> Response:
+        return JSONResponse({"status": "ok"})
+
+    async def readyz(_: Request) -> Response:
+        try:
+            await container.database.ping()
+        except DomainError as error:
+            return JSONResponse({"status": error.code}, 503)
+        return JSONResponse({"status": "ready"})
+
+    async def metrics(_: Request) -> Response:
+        return Response(generate_latest(), media_type=CONTENT_TYPE_LATEST)
+
+    app = Starlette(routes=[Route("/healthz", healthz), Route("/readyz", readyz), Route("/metrics", metrics)])
+    config = uvicorn.Config(app, host="127.0.0.1", port=port, log_config=None, access_log=False, lifespan="off")
+    return _Health(config)
