@@ -48,9 +48,11 @@ def shared_gateway(
     name = f"gateway_{uuid4().hex}"
     asyncio.run(_sql(postgres, f"CREATE DATABASE {name} TEMPLATE {template}"))
     made = GatewayRig(roles_in(postgres, name), model_process.url, tmp_path_factory.mktemp("gateway"))
-    asyncio.run(made.open())
-    yield made
-    asyncio.run(made.close())
+    try:
+        asyncio.run(made.open())
+        yield made
+    finally:
+        asyncio.run(made.close())
     asyncio.run(_sql(postgres, f"DROP DATABASE {name} WITH (FORCE)"))
 
 
@@ -58,18 +60,22 @@ def shared_gateway(
 async def rig(shared_gateway: GatewayRig, model_process: Process) -> AsyncIterator[GatewayRig]:
     """A new tenant with its instance's key at the shared gateway."""
     made = GatewayRig(shared_gateway.urls, model_process.url, shared_gateway.folder, shared_gateway.gateway)
-    await made.open()
-    yield made
-    await made.close()
+    try:
+        await made.open()
+        yield made
+    finally:
+        await made.close()
 
 
 @pytest.fixture
 async def own_rig(database_urls: DatabaseUrls, model_process: Process, tmp_path: Path) -> AsyncIterator[GatewayRig]:
     """A gateway, journal and database of the test's own, to be killed and starved."""
     made = GatewayRig(database_urls, model_process.url, tmp_path)
-    await made.open()
-    yield made
-    await made.close()
+    try:
+        await made.open()
+        yield made
+    finally:
+        await made.close()
 
 
 async def _sql(url: str, statement: str) -> None:

@@ -198,8 +198,8 @@ async def test_a_full_disk_refuses_a_call_before_it_costs_anything(
 async def test_nothing_that_was_asked_or_answered_is_ever_on_disk_or_in_a_log(
     own_rig: GatewayRig, model: ModelControl, marker: str
 ) -> None:
-    for behaviour in ({}, {"status": 500, "times": 9}, {"disconnect_after": 2}, {"omit_usage": True}):
-        model.behave(match=marker, answer=f"Antwort-{marker}", **behaviour)
+    for behaviour in ({}, {"status": 401, "error": marker}, {"disconnect_after": 2}, {"omit_usage": True}):
+        model.behave(match=marker, times=2, answer=f"Antwort-{marker}", **behaviour)
         await own_rig.post(chat(f"Frage-{marker}", stream=True))
         await own_rig.post(chat(f"Frage-{marker}"))
     await own_rig.post(b'{"model":"assistant","messages":["' + marker.encode())

@@ -37,7 +37,11 @@ class Process:
         """It answers /healthz."""
         with self._log.open("ab") as log:
             self._running = subprocess.Popen(self._command, env=self._env, stderr=log, stdout=log)
-        eventually_sync(self._is_up, within_s=30, what=f"{self._command[-1]} is up")
+        try:
+            eventually_sync(self._is_up, within_s=90, what=f"{self._command[-1]} is up")
+        except BaseException:
+            self.kill()
+            raise
         return self
 
     def kill(self) -> None:
