@@ -1,0 +1,58 @@
+// Small help for every page. Without it everything still works: forms post, menus open, selects have a button.
+
+const say = (text) => {
+  const toast = document.createElement("p");
+  toast.textContent = text;
+  document.getElementById("toasts").append(toast);
+  setTimeout(() => toast.remove(), 4000);
+};
+
+const prepare = (root) => {
+  for (const element of root.querySelectorAll("[data-needs-js]")) element.hidden = false;
+  for (const element of root.querySelectorAll("[data-hide-with-js]")) element.hidden = true;
+};
+
+document.addEventListener("click", async (event) => {
+  const button = event.target.closest("[data-copy]");
+  if (button) {
+    await navigator.clipboard.writeText(document.querySelector(button.dataset.copy).textContent.trim());
+    say(document.body.dataset.copied);
+  }
+  for (const menu of document.querySelectorAll("details[data-menu][open]")) {
+    if (!menu.contains(event.target)) menu.open = false;
+  }
+});
+
+document.addEventListener("keydown", (event) => {
+  if (event.key !== "Escape") return;
+  for (const menu of document.querySelectorAll("details[data-menu][open]")) {
+    menu.open = false;
+    menu.querySelector("summary").focus();
+  }
+});
+
+document.addEventListener("change", (event) => {
+  if (event.target.matches("select")) event.target.closest("form[data-autosubmit]")?.requestSubmit();
+});
+
+// A second click does not send twice; a page that comes back from the browser's memory can send again.
+document.addEventListener("submit", (event) => {
+  const form = event.target;
+  if (form.dataset.confirm && !window.confirm(form.dataset.confirm)) {
+    event.preventDefault();
+    return;
+  }
+  if (form.method !== "post" || event.defaultPrevented) return;
+  if (form.dataset.sent) event.preventDefault();
+  else form.dataset.sent = "yes";
+});
+window.addEventListener("pageshow", () => {
+  for (const form of document.querySelectorAll("form[data-sent]")) delete form.dataset.sent;
+});
+
+document.addEventListener("htmx:after:swap", () => prepare(document));
+document.addEventListener("htmx:error", () => say(document.body.dataset.offline));
+
+// The first field that is wrong gets the focus.
+document.querySelector("[aria-invalid=true]")?.focus();
+prepare(document);

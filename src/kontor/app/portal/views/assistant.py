@@ -1,0 +1,155 @@
+"""Pages about the assistant and its conversations."""
+
+from dataclasses import dataclass
+from datetime import datetime
+from decimal import Decimal
+from typing import ClassVar, Literal
+
+from kontor.app.portal.frame import EMPTY, Form
+from kontor.core.clock import Month
+from kontor.core.i18n import Text
+from kontor.core.money import Money
+
+Phase = Literal["provisioning", "ready", "hibernated", "suspended", "failed", "ending"]
+
+
+@dataclass(frozen=True, slots=True)
+class NextStep:
+    """Something useful to do, until it is done."""
+
+    label: Text
+    hint: Text
+    path: str
+    is_done: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Home:
+    """The overview. `availability_pct` is None when nothing was measured; `budget` is what the plan includes."""
+
+    template: ClassVar[str] = "assistant/home.html"
+    assistant: str
+    phase: Phase
+    plan: str
+    is_pilot: bool
+    month: Month
+    cost_nano: int
+    budget: Money
+    answers: int
+    availability_pct: Decimal | None
+    target_pct: Decimal
+    seats: int
+    members: int
+    waiting: int
+    steps: tuple[NextStep, ...]
+    problem: str | None = None
+
+    @property
+    def steps_done(self) -> int:
+        """How many are done."""
+        return sum(step.is_done for step in self.steps)
+
+
+SaidBy = Literal["user", "assistant", "human", "notice"]
+
+
+@dataclass(frozen=True, slots=True)
+class Said:
+    """One message. `author` only for a human colleague. A cut answer has `is_cut`."""
+
+    by: SaidBy
+    text: str
+    at: datetime
+    author: str | None = None
+    is_cut: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Imprints:
+    """Who stands behind an assistant: the company and the operator, each with its address in one line."""
+
+    company: str
+    company_address: str
+    operator: str
+    operator_imprint: str = "/imprint"
+
+
+@dataclass(frozen=True, slots=True)
+class ChatPage:
+    """The member's own conversation. `conversation` is its id's text; `stream_path` answers as server-sent events."""
+
+    template: ClassVar[str] = "assistant/chat.html"
+    assistant: str
+    phase: Phase
+    conversation: str | None
+    said: tuple[Said, ...]
+    disclosure: str
+    imprints: Imprints
+    stream_path: str = "/api/v1/chat/completions"
+    is_with_human: bool = False
+    draft: str = ""
+    form: Form = EMPTY
+
+
+ConversationState = Literal["assistant", "waiting", "human"]
+
+
+@dataclass(frozen=True, slots=True)
+class ConversationRow:
+    """A conversation in the list; `preview` is its last message's beginning."""
+
+    id: str
+    label: str
+    channel: str
+    state: ConversationState
+    last_at: datetime
+    preview: str
+
+
+@dataclass(frozen=True, slots=True)
+class Conversations:
+    """All conversations, those that wait for a human first."""
+
+    template: ClassVar[str] = "assistant/conversations.html"
+    rows: tuple[ConversationRow, ...]
+    only_waiting: bool = False
+    next_cursor: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class ConversationPage:
+    """One conversation. A member may answer while it is with a human, and hand it back."""
+
+    template: ClassVar[str] = "assistant/conversation.html"
+    id: str
+    label: str
+    channel: str
+    state: ConversationState
+    started_at: datetime
+    said: tuple[Said, ...]
+    may_answer: bool
+    form: Form = EMPTY
+
+
+@dataclass(frozen=True, slots=True)
+class ConversationPart(ConversationPage):
+    """The messages alone, asked for every few seconds."""
+
+    template: ClassVar[str] = "assistant/_said.html"
+
+
+@dataclass(frozen=True, slots=True)
+class AssistantSettings:
+    """Name and instructions. `revision` is what was read; `theirs` is set when somebody else saved meanwhile."""
+
+    template: ClassVar[str] = "assistant/settings.html"
+    phase: Phase
+    display_name: str
+    system_prompt: str
+    revision: int
+    applied_revision: int
+    pack_rules: tuple[Text, ...]
+    may_edit: bool
+    updated_at: datetime
+    theirs: str | None = None
+    form: Form = EMPTY

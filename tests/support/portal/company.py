@@ -1,0 +1,100 @@
+"""Samples of the pages about the company and the account."""
+
+from collections.abc import Iterator
+from dataclasses import replace
+from datetime import timedelta
+
+from kontor.app.portal.frame import Choice, Frame
+from kontor.app.portal.render import View
+from kontor.app.portal.views import account, company
+from kontor.core.i18n import Lang, Text
+from kontor.tenants.people.model import Role
+from support.portal.frames import AT, AUDIT, SHA, TENANT, WRONG, documents, member, visitor
+
+
+def samples(lang: Lang) -> Iterator[tuple[str, View, Frame]]:
+    members = (
+        company.MemberRow("mbr_1", "katrin.brandt@tischlerei-brandt.example", "Katrin Brandt", "owner", AT, is_me=True),
+        company.MemberRow("mbr_2", "jo@tischlerei-brandt.example", None, "viewer", AT, is_me=False),
+    )
+    invited = (company.InvitationRow("inv_1", "neu@tischlerei-brandt.example", "admin", AT + timedelta(days=7)),)
+    yield "members", company.Members(members, invited, 5, may_edit=True), member(lang, "members")
+    yield "members-full", company.Members(members, invited, 3, may_edit=True, form=WRONG), member(lang, "members")
+    yield "members-viewer", company.Members(members, (), 5, may_edit=False), member(lang, "members", Role.VIEWER)
+    keys = (
+        company.KeyRow("key_1", "Website", "kontor_8f3kQ2", ("chat",), AT, AT + timedelta(days=90), AT, None),
+        company.KeyRow("key_2", "Alt", "kontor_11aaZZ", ("chat", "usage"), AT, None, None, AT),
+    )
+    scopes = tuple(
+        Choice(v, Text(de=d, en=e), Text(de=h, en=h))
+        for v, d, e, h in (
+            ("chat", "Fragen", "Ask", "Gespräche führen"),
+            ("usage", "Verbrauch", "Usage", "Zahlen lesen"),
+            ("export", "Export", "Export", "Daten holen"),
+            ("read", "Lesen", "Read", "Alles lesen"),
+        )
+    )
+    page = company.Keys(keys, scopes, "http://127.0.0.1:8080")
+    yield "keys", page, member(lang, "keys")
+    yield "keys-secret", replace(page, secret="kontor_8f3kQ2vXyTnR4mPz7LwB5sHd9JcF1aGe"), member(lang, "keys")
+    yield "keys-empty", replace(page, keys=()), member(lang, "keys")
+    yield "contracts", company.ContractList(documents(accepted=True)), member(lang, "contracts")
+    exports = (
+        company.ExportRow("exp_3", "running", 45, AT),
+        company.ExportRow("exp_2", "ready", 100, AT, AT, AT + timedelta(days=7), 1_432_000, SHA),
+        company.ExportRow("exp_1", "failed", 20, AT, problem="Die Festplatte ist voll."),
+        company.ExportRow("exp_0", "expired", 100, AT),
+    )
+    yield "exports", company.Exports(exports), member(lang, "exports")
+    yield "exports-part", company.ExportsPart(exports), member(lang, "exports")
+    yield "exports-empty", company.Exports(()), member(lang, "exports")
+    crafts = Text(de="Handwerk", en="Crafts")
+    yield (
+        "company",
+        company.CompanyPage(
+            TENANT,
+            "Tischlerei Brandt GmbH",
+            ("Werkstraße 4", "71034 Böblingen"),
+            Text(de="Deutschland", en="Germany"),
+            crafts,
+            "Fragen von Kunden zu Möbeln beantworten.",
+            Text(de="Nur Deutschland", en="Germany only"),
+            Text(de="Inhalte bleiben in Deutschland.", en="Content stays in Germany."),
+            "Starter",
+            is_pilot=True,
+            seats=5,
+            retention_days=90,
+            retentions=(30, 60, 90),
+            revision=1,
+            since=AT,
+            may_edit=True,
+            may_leave=True,
+        ),
+        member(lang, "company"),
+    )
+    yield (
+        "leave",
+        company.Leave("Tischlerei Brandt GmbH", has_export=False, conversations=41, members=3),
+        member(lang, "company"),
+    )
+    yield (
+        "leave-wrong",
+        company.Leave("Tischlerei Brandt GmbH", has_export=True, conversations=1, members=1, form=WRONG),
+        member(lang, "company"),
+    )
+    proofs = (
+        company.Proof(Text(de="Zeilen in der Datenbank", en="Database rows"), 1204, 0, is_gone=True),
+        company.Proof(Text(de="Dateien", en="Files"), 87, 3, is_gone=False),
+        company.Proof(Text(de="Datenschlüssel", en="Data key"), 1, None, is_gone=True),
+    )
+    receipt = company.Receipt("era_01h455vb4pex5vsknk084sn02q", "done", AT, AT, proofs, "/receipts/era_1?token=x")
+    yield "receipt", receipt, visitor(lang)
+    yield "receipt-running", replace(receipt, state="running", finished_at=None), visitor(lang)
+    yield "receipt-failed", replace(receipt, state="failed", finished_at=None), visitor(lang)
+    yield "audit", company.AuditLog(AUDIT, is_intact=True, verified_at=AT, next_cursor="abc"), member(lang, "audit")
+    yield "audit-broken", company.AuditLog((), is_intact=False, verified_at=AT), member(lang, "audit")
+    sessions = (
+        account.SessionRow("ses_1", "Firefox auf Linux", "192.0.2.7", AT, AT, is_this=True),
+        account.SessionRow("ses_2", "Safari auf iPhone", "2001:db8::7", AT, AT, is_this=False),
+    )
+    yield "account", account.Account("katrin.brandt@tischlerei-brandt.example", "Katrin Brandt", sessions), member(lang)

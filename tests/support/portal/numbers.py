@@ -1,0 +1,68 @@
+"""Samples of the pages that show numbers."""
+
+from collections.abc import Iterator
+from dataclasses import replace
+from datetime import date, timedelta
+from decimal import Decimal
+
+from kontor.app.portal.frame import Frame
+from kontor.app.portal.render import View
+from kontor.app.portal.views import numbers
+from kontor.core.i18n import Lang, Text
+from kontor.core.money import Money
+from support.portal.frames import AT, NOVEMBER, member
+
+
+def _usage() -> numbers.UsagePage:
+    days = tuple(date(2026, 11, n) for n in range(1, 31))
+    rows = tuple(
+        numbers.UsageRow(
+            day,
+            model,
+            3 + n % 7,
+            (n * 7919) % 9000 + 800,
+            n * 31,
+            (n * 104729) % 4000 + 200,
+            (n * 104_729_791) % 620_000_000,
+        )
+        for n, day in enumerate(days[:22])
+        for model in ("mistral-medium-latest", "claude-sonnet-4-5", "kontor-demo")
+        if (n + len(model)) % 3
+    )
+    return numbers.UsagePage(
+        NOVEMBER, (NOVEMBER, NOVEMBER.previous()), rows, numbers.usage_chart(rows, days), Money(2500), is_capped=True
+    )
+
+
+def _availability() -> numbers.AvailabilityPage:
+    first = date(2026, 8, 25)
+
+    def one(n: int) -> numbers.DayUptime:
+        day = first + timedelta(days=n)
+        if n < 12:
+            return numbers.DayUptime(day, "before", None, 0, 0)
+        if n in (30, 31, 55):
+            return numbers.DayUptime(day, "unobserved", None, 0, 86_400)
+        if n == 70:
+            return numbers.DayUptime(day, "down", Decimal("91.2"), 7_600, 0)
+        if n in (44, 83):
+            return numbers.DayUptime(day, "degraded", Decimal("99.8"), 173, 0)
+        return numbers.DayUptime(day, "up", Decimal(100), 0, 0)
+
+    cause = Text(de="Der Assistent startete neu.", en="The assistant restarted.")
+    outages = (
+        numbers.OutageRow(AT - timedelta(hours=3), None, 312, cause),
+        numbers.OutageRow(AT - timedelta(days=13), AT - timedelta(days=13) + timedelta(seconds=7600), 7600, cause),
+    )
+    return numbers.AvailabilityPage(
+        NOVEMBER, (NOVEMBER, NOVEMBER.previous()), Decimal("99.604"), Decimal("99.5"), 1_900_800, 0, 7_773, 3_600,
+        tuple(one(n) for n in range(90)), outages,
+    )  # fmt: skip
+
+
+def samples(lang: Lang) -> Iterator[tuple[str, View, Frame]]:
+    usage = _usage()
+    yield "usage", usage, member(lang, "usage")
+    yield "usage-empty", replace(usage, rows=(), chart=numbers.usage_chart((), ()), budget=None), member(lang, "usage")
+    yield "availability", _availability(), member(lang, "availability")
+    yield "availability-empty", replace(_availability(), pct=None, outages=()), member(lang, "availability")
