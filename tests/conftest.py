@@ -8,20 +8,17 @@ from datetime import UTC, datetime
 from pathlib import Path
 from uuid import uuid4
 
-import asyncpg
 import pytest
-from sqlalchemy.engine import make_url
 
-from kontor.core import db
 from kontor.core.clock import FixedClock
 from kontor.core.crypto import FolderKeyStore, Vault
 from kontor.core.db import Database, DatabaseUrls
 from kontor.core.embedded.postgres import EmbeddedPostgres
 from kontor.core.migrate import migrate_async
+from support.databases import MASTER_KEY, in_database, roles_of, sql
 from support.places import open_folder
 from support.web import Web, settings_for
 
-MASTER_KEY = base64.b64encode(bytes(range(32))).decode()
 TEMPLATE = "kontor_template"
 
 
@@ -41,7 +38,7 @@ def template(postgres: str) -> str:
     """A migrated database that each test copies."""
 
     async def make() -> None:
-        await _sql(postgres, f"CREATE DATABASE {TEMPLATE}")
+        await sql(postgres, f"CREATE DATABASE {TEMPLATE}")
         await migrate_async(roles_of(in_database(postgres, TEMPLATE)))
 
     asyncio.run(make())
@@ -52,9 +49,9 @@ def template(postgres: str) -> str:
 def database_urls(postgres: str, template: str) -> Iterator[DatabaseUrls]:
     """The roles' URLs of a fresh, migrated, empty database; dropped after the test."""
     name = f"t_{uuid4().hex}"
-    asyncio.run(_sql(postgres, f"CREATE DATABASE {name} TEMPLATE {template} STRATEGY FILE_COPY"))
+    asyncio.run(sql(postgres, f"CREATE DATABASE {name} TEMPLATE {template} STRATEGY FILE_COPY"))
     yield roles_of(in_database(postgres, name))
-    asyncio.run(_sql(postgres, f"DROP DATABASE {name} WITH (FORCE)"))
+    asyncio.run(sql(postgres, f"DROP DATABASE {name} WITH (FORCE)"))
 
 
 @pytest.fixture
@@ -75,30 +72,6 @@ async def database(database_urls: DatabaseUrls, clock: FixedClock, vault: Vault)
     made = Database(database_urls, clock, vault, pool_size=5)
     yield made
     await made.close()
-
-
-def roles_of(owner_url: str) -> DatabaseUrls:
-    """The roles' URLs, with passwords of the tests' master key."""
-    key = base64.b64decode(MASTER_KEY)
-    return DatabaseUrls(
-        owner=owner_url,
-        app=db.role_url(owner_url, "kontor_app", key),
-        system=db.role_url(owner_url, "kontor_system", key),
-        gateway=db.role_url(owner_url, "kontor_gateway", key),
-    )
-
-
-def in_database(url: str, name: str) -> str:
-    """The same server, another database."""
-    return make_url(url).set(database=name).render_as_string(hide_password=False)
-
-
-async def _sql(url: str, statement: str) -> None:
-    connection = await asyncpg.connect(url)
-    try:
-        await connection.execute(statement)
-    finally:
-        await connection.close()
 
 
 os.environ.pop("DATABASE_URL", None)  # a test never touches a database that it did not start
