@@ -12,6 +12,7 @@ import orjson
 from fastapi import Request, Response
 from fastapi.exceptions import RequestValidationError
 from pydantic import BaseModel, ConfigDict, Field
+from starlette.exceptions import HTTPException
 
 from kontor.app.http.errors import MEDIA_TYPE, STATUS, from_domain, lang_of
 from kontor.app.http.idempotency import IdempotentRoute
@@ -88,6 +89,7 @@ class ParameterNotSupported(DomainError):
     """It would have no effect."""
 
     def __init__(self, name: str) -> None:
+        name = _shown(name)
         super().__init__(
             Kind.INVALID,
             "chat.parameter_not_supported",
@@ -105,6 +107,7 @@ class RequestNotUnderstood(DomainError):
     """A value does not fit."""
 
     def __init__(self, name: str, why: str) -> None:
+        name, why = _shown(name), _shown(why)
         super().__init__(
             Kind.INVALID,
             "chat.request_invalid",
@@ -132,6 +135,7 @@ class ContentNotSupported(DomainError):
     """Something other than text."""
 
     def __init__(self, kind: str) -> None:
+        kind = _shown(kind)
         super().__init__(
             Kind.INVALID,
             "chat.content_not_supported",
@@ -190,6 +194,10 @@ class ChatRoute(IdempotentRoute):
                 return await original(request)
             except RequestValidationError as error:
                 return refusal(_first(error.errors()), lang_of(request))
+            except HTTPException as error:
+                if error.status_code != BAD_REQUEST:
+                    raise
+                return refusal(RequestNotUnderstood("body", "must be JSON in UTF-8"), lang_of(request))
             except DomainError as error:
                 return refusal(error, lang_of(request))
 
@@ -217,6 +225,11 @@ def error_object(error: DomainError, lang: Lang) -> dict[str, str | None]:
         "param": getattr(error, "param", None),
         "code": error.code,
     }
+
+
+def _shown(text: str) -> str:
+    """What a caller sent, fit to be sent back: short, and with halves of surrogate pairs written out."""
+    return text.encode("utf-8", "backslashreplace").decode()[:200]
 
 
 _TYPES: Final = {
