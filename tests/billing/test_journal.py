@@ -255,3 +255,14 @@ def _run(target: object) -> None:
     process.start()
     process.join(20)
     eventually_sync(lambda: process.exitcode is not None)
+
+
+def test_all_room_is_allocated_before_the_first_record(tmp_path: Path) -> None:
+    """Else a close could fail for want of space after its call had cost something."""
+    journal = Journal(tmp_path, segment_bytes=1024 * SLOT)
+
+    journal.open(a_call())
+
+    state = next(tmp_path.iterdir()).stat()
+    assert state.st_size == 1024 * SLOT
+    assert state.st_blocks * 512 >= state.st_size
