@@ -7,7 +7,6 @@ import pytest
 from sqlalchemy import func, select
 
 from kontor.core.audit import AuditEntry
-from kontor.core.crypto import Vault
 from kontor.core.db import Database
 from kontor.core.errors import DomainError
 from kontor.tenants.contracts.catalogue import packaged
@@ -122,7 +121,7 @@ def test_a_slug_is_a_dns_label_without_umlauts_and_legal_form(name: str, base: s
     assert len(slug_of(name)) <= 38
 
 
-async def test_a_sign_up_that_is_rolled_back_leaves_no_row(database: Database, vault: Vault) -> None:
+async def test_a_sign_up_that_is_rolled_back_leaves_no_row(database: Database) -> None:
     with pytest.raises(DomainError):
         await a_tenant(database, is_business=False)
 

@@ -42,6 +42,7 @@ Watcher = Callable[[list[Sighting]], Awaitable[None]]
 class Reconciler:
     """One worker's reconciler. `starts` is how many instances may be starting at the same time, over all workers.
 
+    `tick` is how often it looks when nothing else happens: how long a crash can go unseen.
     `on_observation` is told once per pass what every assigned instance was seen doing.
     """
 
@@ -54,6 +55,7 @@ class Reconciler:
         making: Making,
         *,
         starts: int = 2,
+        tick: timedelta = TICK,
         on_observation: Watcher | None = None,
     ) -> None:
         self._database = database
@@ -62,6 +64,7 @@ class Reconciler:
         self._worker = uuid4()
         self._hands = Hands(database, runtime, keys, blueprint, worker=self._worker, starts=starts)
         self._on_observation = on_observation
+        self._tick = tick
         self._orphans = Orphans()
         self._at_work: dict[InstanceId, asyncio.Task[None]] = {}
         self._broken: set[InstanceId] = set()
@@ -78,7 +81,7 @@ class Reconciler:
                 await asyncio.gather(*self._at_work.values())
 
     async def run(self) -> None:
-        """Until stop(). Looks at once when a transaction nudges, when a step ends, and every two seconds."""
+        """Until stop(). Looks at once when a transaction nudges, when a step ends, and at every tick."""
         try:
             async with self._renewing(), self._listening():
                 while not self._stopping:
@@ -186,7 +189,7 @@ class Reconciler:
 
     async def _sleep(self, until: datetime | None) -> None:
         now = self._database.clock.now()
-        longest = TICK if until is None else max(plan.POLL, min(TICK, until - now))
+        longest = self._tick if until is None else max(plan.POLL, min(self._tick, until - now))
         try:
             async with asyncio.timeout(longest.total_seconds()):
                 await self._woken.wait()
