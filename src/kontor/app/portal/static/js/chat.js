@@ -40,7 +40,7 @@ async function* events(body) {
 }
 
 const problem = async (response) => {
-  try { return (await response.json()).detail || chat.dataset.failed; } catch { return chat.dataset.failed; }
+  try { const said = await response.json(); return said.detail || said.error?.message || chat.dataset.failed; } catch { return chat.dataset.failed; }
 };
 
 const ask = async (text) => {
@@ -51,11 +51,15 @@ const ask = async (text) => {
   try {
     const response = await fetch(chat.dataset.path, {
       method: "POST",
-      headers: { "content-type": "application/json", accept: "text/event-stream", "x-conversation-id": conversation },
+      headers: {
+        "content-type": "application/json",
+        accept: "text/event-stream",
+        ...(conversation && { "kontor-conversation": conversation }),
+      },
       body: JSON.stringify({ model: "assistant", stream: true, messages: [{ role: "user", content: text }] }),
     });
     if (!response.ok) throw new Error(await problem(response));
-    conversation = response.headers.get("x-conversation-id") || conversation;
+    conversation = response.headers.get("kontor-conversation") || conversation;
     form.elements.conversation.value = conversation;
     for await (const event of events(response.body)) {
       if (event.error) throw new Error(event.error.message);
