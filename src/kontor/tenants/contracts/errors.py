@@ -15,7 +15,7 @@ class UnknownChoice(DomainError):
             Kind.INVALID,
             "contracts.unknown_choice",
             Text(
-                de=f"{what.de} „{value}“ gibt es nicht. Wählen Sie eine von: {choices}.",
+                de=f"{what.de} „{value}“ gibt es nicht. Möglich sind: {choices}.",
                 en=f"There is no {what.en} “{value}”. Choose one of: {choices}.",
             ),
         )

@@ -14,7 +14,7 @@ from kontor.tenants.contracts.catalogue import Deployment
 
 @dataclass(frozen=True, slots=True)
 class Address:
-    """A postal address; `country` is a code of countries.toml for customers, free for sellers."""
+    """A postal address; `country` is a code of countries.toml; a seller's may be another, shown as it is."""
 
     street: str
     postal_code: str

@@ -9,6 +9,7 @@ it can be none of these.
 import re
 import unicodedata
 from dataclasses import dataclass
+from functools import cache
 from typing import Final, Literal
 
 from markdown_it import MarkdownIt
@@ -93,19 +94,27 @@ def number(text: str) -> str:
     return _REFERENCE.sub(numbered, "\n".join(lines))
 
 
-def to_html(text: str) -> str:
-    """HTML in which each clause is a paragraph whose id is its anchor. Raw HTML in the text stays text."""
-    html: str = _reader().render(text)
-    return html
+def read(text: str) -> tuple[str, tuple[Block, ...]]:
+    """HTML in which each clause is a paragraph whose id is its anchor, and the same in order for printing.
+
+    Raw HTML in the text stays text.
+    """
+    reader = _reader()
+    tokens = reader.parse(text)
+    html: str = reader.renderer.render(tokens, reader.options, {})
+    return html, _blocks(tokens)
 
 
-def to_blocks(text: str) -> tuple[Block, ...]:
-    """The same text for printing, in order."""
+def plain(runs: tuple[Run, ...]) -> str:
+    """The words alone."""
+    return "".join(run.text for run in runs)
+
+
+def _blocks(tokens: list[Token]) -> tuple[Block, ...]:
     blocks: list[Block] = []
     rows: list[tuple[tuple[Run, ...], ...]] = []
     cells: list[tuple[Run, ...]] = []
     depth = 0
-    tokens = _reader().parse(text)
     for before, token in zip([None, *tokens], tokens, strict=False):
         depth += {"bullet_list_open": 1, "bullet_list_close": -1}.get(token.type, 0)
         if token.type == "inline" and before is not None:
@@ -126,11 +135,7 @@ def to_blocks(text: str) -> tuple[Block, ...]:
     return tuple(blocks)
 
 
-def plain(runs: tuple[Run, ...]) -> str:
-    """The words alone."""
-    return "".join(run.text for run in runs)
-
-
+@cache
 def _reader() -> MarkdownIt:
     reader = MarkdownIt("zero").enable(["heading", "list", "table", "emphasis", "escape"])
     reader.core.ruler.after("block", "anchors", _anchors)

@@ -3,7 +3,7 @@
 import hashlib
 import tomllib
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import date
 from pathlib import Path
 from types import MappingProxyType
@@ -14,10 +14,10 @@ from jinja2 import TemplateSyntaxError
 from kontor.core.i18n import Lang
 from kontor.tenants.contracts.catalogue import Catalogue, packaged
 from kontor.tenants.contracts.errors import BrokenFile
-from kontor.tenants.contracts.facts import ContractFacts
-from kontor.tenants.contracts.markup import BadMarkup, Block, clean, escape, number, plain, to_blocks, to_html
+from kontor.tenants.contracts.facts import Address, ContractFacts
+from kontor.tenants.contracts.markup import BadMarkup, Block, clean, escape, number, plain, read
 from kontor.tenants.contracts.required import DocumentRef, document_ref
-from kontor.tenants.contracts.templates import Filler, Group, group
+from kontor.tenants.contracts.templates import Group, filler, group
 
 _FENCE: Final = "+++\n"
 
@@ -57,13 +57,13 @@ def render(
     seen = _facts(ref, lang, facts, data)
     title = ref.title(lang)
     try:
-        source = Filler(data.documents, lang, escape).fill(body, seen, title)
+        source = filler(data.documents, lang, escape).fill(body, seen, title)
         text = number(f"# {title}\n\n{source.strip()}\n")
-        sentences = Filler(data.documents, lang, clean)
+        sentences = filler(data.documents, lang, clean)
         summary = tuple(sentences.fill(sentence, seen, title) for sentence in head)
     except (BadMarkup, TemplateSyntaxError) as error:
         raise BrokenFile(file, str(error)) from error
-    return _document(ref, lang, text, summary, clean(facts.seller.legal_name), facts.date)
+    return _document(ref, lang, text, summary=summary, issuer=clean(facts.seller.legal_name), on=facts.date)
 
 
 def reopen(ref: DocumentRef, lang: Lang, text: str, *, issuer: str, on: date) -> RenderedDocument:
@@ -71,19 +71,19 @@ def reopen(ref: DocumentRef, lang: Lang, text: str, *, issuer: str, on: date) ->
 
     `issuer` is the seller's legal name and `on` the day, as they were then.
     """
-    return _document(ref, lang, text, (), clean(issuer), on)
+    return _document(ref, lang, text, summary=(), issuer=clean(issuer), on=on)
 
 
 def _document(
-    ref: DocumentRef, lang: Lang, text: str, summary: tuple[str, ...], issuer: str, on: date
+    ref: DocumentRef, lang: Lang, text: str, *, summary: tuple[str, ...], issuer: str, on: date
 ) -> RenderedDocument:
-    blocks = to_blocks(text)
+    html, blocks = read(text)
     return RenderedDocument(
         ref=ref,
         lang=lang,
         title=ref.title(lang),
         text=text,
-        html=to_html(text),
+        html=html,
         sha256=hashlib.sha256(text.encode()).hexdigest(),
         clauses=MappingProxyType({block.anchor: plain(block.runs) for block in blocks if block.anchor}),
         summary=summary,
@@ -97,7 +97,7 @@ def _facts(ref: DocumentRef, lang: Lang, facts: ContractFacts, data: Catalogue) 
     return group(
         "",
         {
-            "seller": facts.seller,
+            "seller": replace(facts.seller, address=_with_country_name(facts.seller.address, lang, data)),
             "customer": facts.customer,
             "plan": facts.plan,
             "sub_processors": facts.sub_processors,
@@ -109,6 +109,11 @@ def _facts(ref: DocumentRef, lang: Lang, facts: ContractFacts, data: Catalogue) 
         },
         lang,
     )
+
+
+def _with_country_name(address: Address, lang: Lang, data: Catalogue) -> Address:
+    known = data.countries.get(address.country)
+    return replace(address, country=known.name(lang)) if known else address
 
 
 def _split(file: Path) -> tuple[tuple[str, ...], str]:

@@ -4,12 +4,13 @@ from collections.abc import Callable
 from dataclasses import fields, is_dataclass
 from datetime import date
 from decimal import Decimal
+from functools import cache, lru_cache
 from pathlib import Path
 from typing import Final
 
 from babel.dates import format_date
 from babel.numbers import format_decimal
-from jinja2 import FileSystemLoader, StrictUndefined, Undefined, UndefinedError
+from jinja2 import FileSystemLoader, StrictUndefined, Template, Undefined, UndefinedError
 from jinja2.sandbox import SandboxedEnvironment
 
 from kontor.core.i18n import Lang, Text
@@ -44,6 +45,7 @@ class Filler:
     def __init__(self, parts: Path, lang: Lang, escape: Callable[[str], str]) -> None:
         self._lang = lang
         self._escape = escape
+        self._compiled = lru_cache(256)(self._compile)
         self._environment = SandboxedEnvironment(
             loader=FileSystemLoader(parts),
             undefined=_Missing,
@@ -58,14 +60,23 @@ class Filler:
     def fill(self, source: str, facts: Group, document: str) -> str:
         """The text with all values. Raises MissingFact."""
         try:
-            return self._environment.from_string(source).render(facts)
+            return self._compiled(source).render(facts)
         except UndefinedError as error:
             raise MissingFact(error.message or "?", document) from error
+
+    def _compile(self, source: str) -> Template:
+        return self._environment.from_string(source)
 
     def _value(self, value: object) -> str:
         if isinstance(value, Undefined):
             return str(value)  # raises, and names the fact
         return self._escape(value) if isinstance(value, str) else shown(value, self._lang)
+
+
+@cache
+def filler(parts: Path, lang: Lang, escape: Callable[[str], str]) -> Filler:
+    """One for each folder, language and kind of text: it keeps what it has compiled, and sees changed files."""
+    return Filler(parts, lang, escape)
 
 
 def shown(value: object, lang: Lang) -> str:
