@@ -5,11 +5,11 @@ from collections.abc import AsyncIterator, Iterator
 from pathlib import Path
 from uuid import uuid4
 
-import asyncpg
 import pytest
 
 from kontor.core.db import DatabaseUrls
-from support.gateway import MASTER_KEY, GatewayRig, roles_in
+from support.databases import in_database, roles_of, sql
+from support.gateway import MASTER_KEY, GatewayRig
 from support.processes import CONTROL_TOKEN, ModelControl, Process, free_port
 
 
@@ -46,14 +46,14 @@ def shared_gateway(
 ) -> Iterator[GatewayRig]:
     """A gateway on a database of its own, for all tests that leave it running."""
     name = f"gateway_{uuid4().hex}"
-    asyncio.run(_sql(postgres, f"CREATE DATABASE {name} TEMPLATE {template}"))
-    made = GatewayRig(roles_in(postgres, name), model_process.url, tmp_path_factory.mktemp("gateway"))
+    asyncio.run(sql(postgres, f"CREATE DATABASE {name} TEMPLATE {template}"))
+    made = GatewayRig(roles_of(in_database(postgres, name)), model_process.url, tmp_path_factory.mktemp("gateway"))
     try:
         asyncio.run(made.open())
         yield made
     finally:
         asyncio.run(made.close())
-    asyncio.run(_sql(postgres, f"DROP DATABASE {name} WITH (FORCE)"))
+    asyncio.run(sql(postgres, f"DROP DATABASE {name} WITH (FORCE)"))
 
 
 @pytest.fixture
@@ -76,11 +76,3 @@ async def own_rig(database_urls: DatabaseUrls, model_process: Process, tmp_path:
         yield made
     finally:
         await made.close()
-
-
-async def _sql(url: str, statement: str) -> None:
-    connection = await asyncpg.connect(url)
-    try:
-        await connection.execute(statement)
-    finally:
-        await connection.close()

@@ -13,8 +13,9 @@ from kontor.billing.metering.journal import backlog
 from kontor.billing.queries import differences
 from kontor.core.embedded.postgres import EmbeddedPostgres
 from kontor.core.migrate import migrate_async
+from support.databases import roles_of
 from support.eventually import eventually
-from support.gateway import GatewayRig, chat, roles_in
+from support.gateway import GatewayRig, chat
 from support.places import open_folder
 from support.processes import ModelControl, Process
 
@@ -221,7 +222,7 @@ async def test_postgres_may_be_restarted_under_load(
 ) -> None:
     with open_folder() as folder:
         server = EmbeddedPostgres(folder, durable=False)
-        urls = roles_in(await asyncio.to_thread(server.start), "postgres")
+        urls = roles_of(await asyncio.to_thread(server.start))
         await migrate_async(urls)
         rig = GatewayRig(urls, model_process.url, tmp_path)
         try:

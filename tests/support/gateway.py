@@ -8,16 +8,14 @@ from typing import Any
 import asyncpg
 import httpx
 from openai import AsyncOpenAI
-from sqlalchemy.engine import make_url
 
 from kontor.billing.metering import gateway_keys
 from kontor.billing.metering.journal import backlog
 from kontor.billing.metering.price_book import load_shipped_prices
 from kontor.core.clock import SystemClock
 from kontor.core.crypto import FolderKeyStore, Vault
-from kontor.core.db import Database, DatabaseUrls, role_url
+from kontor.core.db import Database, DatabaseUrls
 from kontor.core.ids import InstanceId, TenantId, new_id
-from kontor.core.tenancy import APP, GATEWAY, SYSTEM
 from support.eventually import eventually
 from support.processes import Process, free_port
 
@@ -140,13 +138,6 @@ class GatewayRig:
         """The assistant's rows of a table."""
         sql = f"SELECT * FROM {table} WHERE tenant_id = $1 ORDER BY 2, 3"  # noqa: S608 - a test's own name
         return await self.rows(sql, (of or self.assistant).tenant)
-
-
-def roles_in(url: str, name: str) -> DatabaseUrls:
-    """The roles' URLs of another database of the same server."""
-    owner = make_url(url).set(database=name).render_as_string(hide_password=False)
-    app, system, gateway = (role_url(owner, role, base64.b64decode(MASTER_KEY)) for role in (APP, SYSTEM, GATEWAY))
-    return DatabaseUrls(owner, app, system, gateway)
 
 
 def chat(question: str, **more: Any) -> dict[str, Any]:
