@@ -28,6 +28,8 @@ SYSTEM_UOW_CALLERS = {
     "app/api/access.py": "sign-up, login and the own account come before any tenant",
     "app/api/company.py": "a company that is being created is nobody's tenant yet",
     "app/api/people.py": "an invitation is opened by who is no member yet",
+    "app/ops/instances.py": "operators see all instances",
+    "app/ops/tenants.py": "operators see all tenants",
     "app/worker.py": "sweeps what has expired",
     "tenants/leaving/build.py": "sweeps expired exports of all tenants",
     "tenants/people/members.py": "an invitation is accepted by who is no member yet",

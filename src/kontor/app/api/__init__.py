@@ -4,10 +4,12 @@ from typing import Final
 
 from fastapi import APIRouter
 
-from kontor.app.api import access, chat, company, contracts, conversations, people, sla, usage
+from kontor.app.api import access, assistant, audit, chat, company, contracts, conversations, people, sla, usage
 
 ROUTERS: Final[tuple[APIRouter, ...]] = (
     access.router,
+    assistant.router,
+    audit.router,
     chat.router,
     company.router,
     contracts.router,

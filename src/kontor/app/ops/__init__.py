@@ -4,4 +4,6 @@ from typing import Final
 
 from fastapi import APIRouter
 
-ROUTERS: Final[tuple[APIRouter, ...]] = ()
+from kontor.app.ops import instances, tenants
+
+ROUTERS: Final[tuple[APIRouter, ...]] = (instances.router, tenants.router)

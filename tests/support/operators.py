@@ -1,0 +1,20 @@
+"""Operators with a login whose second factor is proven."""
+
+import httpx
+import pyotp
+
+from kontor.tenants.people import operators
+from kontor.tenants.people.model import OperatorRole
+from support.web import PASSWORD, Web
+
+
+async def operator_login(web: Web, client: httpx.AsyncClient, role: OperatorRole = OperatorRole.OPERATOR) -> None:
+    """The visitor is logged in as one of the operator's staff."""
+    email = f"{role}@operator.example"
+    container = web.container
+    made = await operators.add(container.database, container.passwords, email=email, password=PASSWORD, role=role)
+    logged_in = await client.post("/api/v1/sessions", json={"email": email, "password": PASSWORD})
+    assert logged_in.status_code == 200, logged_in.text
+    code = pyotp.TOTP(made.totp_secret).at(container.clock.now())
+    proven = await client.post("/api/v1/sessions/current/second-factor", json={"code": code})
+    assert proven.status_code == 204, proven.text
