@@ -44,7 +44,7 @@ class Life:
     def _mortal(
         self, loop: asyncio.AbstractEventLoop, work: Coroutine[Any, Any, Any], **more: Any
     ) -> asyncio.Task[Any]:
-        if work.__qualname__.startswith("Async"):
+        if getattr(work, "__qualname__", "").startswith("Async"):
             # SQLAlchemy gives connections back in tasks of its own: for a killed process its kernel does that.
             return asyncio.Task(work, loop=loop, **more)
         task = asyncio.Task(_counted(work, self), loop=loop, **more)

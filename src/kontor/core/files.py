@@ -1,9 +1,11 @@
 """Files: an object store (a folder or S3) in which every object is sealed under its owner's data key."""
 
+import asyncio
+import shutil
 from collections.abc import AsyncIterator
 from pathlib import Path
 from typing import Final
-from urllib.parse import urlsplit
+from urllib.parse import unquote, urlsplit
 from uuid import UUID
 
 import obstore
@@ -21,9 +23,11 @@ class Files:
 
     def __init__(self, url: str, vault: Vault) -> None:
         parts = urlsplit(url)
+        self._folder: Path | None = None
         if parts.scheme == "file":
-            Path(parts.path).mkdir(parents=True, exist_ok=True, mode=0o700)
-            self._store: obstore.store.ObjectStore = LocalStore(parts.path)
+            self._folder = Path(unquote(parts.path))
+            self._folder.mkdir(parents=True, exist_ok=True, mode=0o700)
+            self._store: obstore.store.ObjectStore = LocalStore(self._folder)
         else:
             self._store = from_url(url)
         self._vault = vault
@@ -49,7 +53,9 @@ class Files:
             yield chunk
 
     async def count(self, owner: UUID) -> int:
-        """How many objects the owner has."""
+        """How many objects the owner has; in a folder also those of writes that were cut off by a kill."""
+        if self._folder is not None:
+            return await asyncio.to_thread(_files_below, self._folder / str(owner))
         return len(await self._keys(owner))
 
     async def delete(self, owner: UUID, path: str) -> None:
@@ -66,6 +72,9 @@ class Files:
         keys = await self._keys(owner)
         for key in keys:
             await self.delete(owner, key.removeprefix(f"{owner}/"))
+        if self._folder is not None:
+            # The store does not list what a killed write has left.
+            await asyncio.to_thread(shutil.rmtree, self._folder / str(owner), ignore_errors=True)
         return len(keys)
 
     async def _keys(self, owner: UUID) -> list[str]:
@@ -73,6 +82,10 @@ class Files:
             return [meta["path"] async for batch in obstore.list(self._store, prefix=str(owner)) for meta in batch]
         except (obstore.exceptions.BaseError, OSError) as error:
             raise _unavailable() from error
+
+
+def _files_below(folder: Path) -> int:
+    return sum(1 for path in folder.rglob("*") if path.is_file())
 
 
 def _key(owner: UUID, path: str) -> str:

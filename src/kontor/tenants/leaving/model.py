@@ -4,6 +4,7 @@ An export is the tenant's and goes with it. An erasure outlives its tenant and n
 Invariants:
 
 - At most one export of a tenant is queued or running. `tries` counts starts, also those that killed their worker.
+- `touched_at` is its last sign of life.
 - `file` is set in the transaction that makes the export ready, never before the whole file is stored.
 - An erasure's `step` only moves forward, except that a verification that finds something left starts anew.
 - `persons` holds whose data keys are still to be destroyed, and is emptied when they are.
@@ -68,6 +69,7 @@ class Export(Base):
     sha256: Mapped[str | None]
     failure: Mapped[str | None]
     created_at: Mapped[datetime]
+    touched_at: Mapped[datetime]
     finished_at: Mapped[datetime | None]
     expires_at: Mapped[datetime | None] = mapped_column(index=True)
 
