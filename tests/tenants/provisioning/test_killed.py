@@ -62,7 +62,7 @@ async def killed(fleet: Fleet, story: Story, *, every: int = 1) -> list[TenantId
     return tenants
 
 
-@pytest.mark.parametrize(("story", "every"), [(provisioned, 1), (woken, 4)])
+@pytest.mark.parametrize(("story", "every"), [(provisioned, 1), (woken, 5)])
 async def test_after_a_kill_at_any_await_there_is_one_instance_one_key_and_one_process(
     fleet: Fleet, story: Story, every: int
 ) -> None:
@@ -89,7 +89,7 @@ async def test_after_a_kill_at_any_await_of_an_assignment_the_pool_and_the_tenan
     fleet.pool_size = 1
     await work(fleet)
 
-    tenants = await killed(fleet, provisioned, every=4)
+    tenants = await killed(fleet, provisioned, every=5)
 
     instances = await fleet.instances()
     assert len(instances) == len(tenants) + 1
@@ -105,7 +105,7 @@ async def test_after_a_kill_at_any_await_of_an_assignment_the_pool_and_the_tenan
 
 
 async def test_after_a_kill_at_any_await_of_an_erasure_nothing_is_left(fleet: Fleet) -> None:
-    await killed(fleet, erased, every=4)
+    await killed(fleet, erased, every=5)
 
     assert await fleet.instances() == []
     assert fleet.runtime.instances == {}

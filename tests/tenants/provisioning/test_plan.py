@@ -40,6 +40,7 @@ SERVING = Facts(
     is_minted=True,
     has_own_key=False,
     is_announced=True,
+    failure_code=None,
     generation=3,
     revision=2,
     applied_revision=2,

@@ -358,6 +358,31 @@ async def test_sealed_secrets_open_no_more_when_the_tenants_key_is_destroyed(fle
             await target(tx, tenant)
 
 
+async def test_an_assistant_that_runs_but_does_not_answer_is_down_and_ended_when_it_stays_so(fleet: Fleet) -> None:
+    tenant = await fleet.ready_tenant()
+    known = fleet.runtime.instances[InstanceId((await fleet.instance(tenant)).id)]
+
+    known.is_ready = False
+    await fleet.reconcile()
+    await fleet.reconcile()
+    assert fleet.sightings[-1].cause is Cause.DOWN
+    assert (await fleet.view(tenant)).failure_code == "not_answering"
+
+    known.is_ready = True
+    await fleet.reconcile()
+    assert ((await fleet.view(tenant)).is_serving, known.starts) == (True, 1)
+
+    known.is_ready = False
+    await fleet.reconcile()
+    fleet.clock.advance(plan.START_WITHIN)
+    await fleet.reconcile()
+    fleet.clock.advance(timedelta(seconds=1))
+    await fleet.reconcile()
+    assert known.starts == 2
+    await fleet.settle()
+    assert (await fleet.view(tenant)).is_serving
+
+
 async def test_every_pass_tells_who_serves_and_why_others_do_not(fleet: Fleet) -> None:
     tenant = await fleet.tenant()
     told: list[Cause | None] = []

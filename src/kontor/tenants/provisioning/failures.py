@@ -46,6 +46,10 @@ _CAUSES: Final[Mapping[str, Text]] = {
         de="Der Assistent hat sich unerwartet beendet.",
         en="The assistant ended unexpectedly.",
     ),
+    "not_answering": Text(
+        de="Der Assistent läuft, antwortet aber gerade nicht.",
+        en="The assistant is running but does not answer just now.",
+    ),
     "runtime_unavailable": Text(
         de="Die Umgebung, in der Assistenten laufen, ist gerade nicht erreichbar.",
         en="The environment in which assistants run cannot be reached just now.",

@@ -37,6 +37,7 @@ class Facts:
     is_minted: bool
     has_own_key: bool
     is_announced: bool
+    failure_code: str | None
     generation: int
     revision: int
     applied_revision: int

@@ -72,6 +72,6 @@ def cause_of(facts: Facts, state: Observed) -> Cause | None:
         return Cause.PROVISIONING
     if state is Observed.READY:
         return None
-    # Stopped on purpose and started again: a wake-up or the end of a suspension, not a crash.
-    is_waking = facts.tries == 0 and facts.observed in (Observed.STOPPED, Observed.STARTING)
+    # Stopped on purpose and started again, nothing has failed: a wake-up or the end of a suspension, not a crash.
+    is_waking = facts.failure_code is None and facts.observed in (Observed.STOPPED, Observed.STARTING)
     return Cause.WAKING if is_waking else Cause.DOWN
