@@ -1,8 +1,11 @@
 """The ports of one domain answered over the other: the only place that knows both."""
 
+from dataclasses import replace
+from datetime import UTC, datetime, timedelta
 from typing import Final
 
 from kontor.app.gateway import provider_of
+from kontor.billing import queries
 from kontor.billing.metering import gateway_keys
 from kontor.billing.plans import PriceList
 from kontor.core.db import Tx
@@ -10,10 +13,13 @@ from kontor.core.i18n import DEFAULT, as_lang
 from kontor.core.ids import InstanceId, TenantId
 from kontor.core.money import Money
 from kontor.core.settings import Settings
+from kontor.core.sheets import safe_cell
 from kontor.tenants.contracts.catalogue import Catalogue
 from kontor.tenants.contracts.facts import Pilot, PlanTerms, SubProcessor, sub_processor
 from kontor.tenants.model import Tenant
 
+# Before any usage.
+_BEGINNING: Final = datetime(2020, 1, 1, tzinfo=UTC)
 # Which deployment of the contracts' data a provider is; what the operator runs itself has none.
 _DEPLOYMENTS: Final = {"openai": "openai-us", "anthropic": "anthropic-us", "mistral": "mistral-eu"}
 
@@ -46,6 +52,19 @@ class MeteredKeys:
     async def revoke_tenant(self, tx: Tx, tenant: TenantId) -> None:
         """All keys of the tenant are refused for ever."""
         await gateway_keys.revoke_keys(tx, tenant)
+
+
+class BilledUsage:
+    """tenants.leaving.ports.UsageRecords over billing's events and sums."""
+
+    async def as_csv(self, tx: Tx, tenant: TenantId) -> str:
+        """All usage by Berlin day and model."""
+        days = await queries.usage_by_day(tx, tenant, _BEGINNING, tx.now + timedelta(hours=1))
+        return queries.usage_csv([replace(day, model=safe_cell(day.model)) for day in days])
+
+    async def erase(self, tx: Tx, tenant: TenantId) -> None:
+        """Keys, events and sums are gone, and what a journal still holds is dropped."""
+        await queries.erase_usage(tx, tenant)
 
 
 class PricedPlans:

@@ -4,7 +4,19 @@ from typing import Final
 
 from fastapi import APIRouter
 
-from kontor.app.api import access, assistant, audit, chat, company, contracts, conversations, people, sla, usage
+from kontor.app.api import (
+    access,
+    assistant,
+    audit,
+    chat,
+    company,
+    contracts,
+    conversations,
+    exports,
+    people,
+    sla,
+    usage,
+)
 
 ROUTERS: Final[tuple[APIRouter, ...]] = (
     access.router,
@@ -14,6 +26,7 @@ ROUTERS: Final[tuple[APIRouter, ...]] = (
     company.router,
     contracts.router,
     conversations.router,
+    exports.router,
     people.router,
     sla.router,
     usage.router,
