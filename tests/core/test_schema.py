@@ -30,6 +30,7 @@ SYSTEM_UOW_CALLERS = {
     "app/api/people.py": "an invitation is opened by who is no member yet",
     "app/ops/instances.py": "operators see all instances",
     "app/ops/tenants.py": "operators see all tenants",
+    "app/cli/main.py": "prices belong to no tenant",
     "app/worker.py": "sweeps what has expired",
     "tenants/leaving/build.py": "sweeps expired exports of all tenants",
     "tenants/people/members.py": "an invitation is accepted by who is no member yet",

@@ -85,11 +85,21 @@ def outbox() -> None:
 
 @app.command()
 def migrate(revision: Annotated[str, typer.Argument(help="Alembic revision")] = "head") -> None:
-    """Bring roles and schema of the database to a revision."""
-    from kontor.core import db  # noqa: PLC0415
-    from kontor.core.migrate import migrate as run  # noqa: PLC0415
+    """Bring roles, schema and the shipped prices of the database to a revision."""
+    import asyncio  # noqa: PLC0415
 
-    run(db.urls(settings()), revision)
+    from kontor.app.container import Container  # noqa: PLC0415
+    from kontor.billing.metering.price_book import load_shipped_prices  # noqa: PLC0415
+    from kontor.core.migrate import migrate_async  # noqa: PLC0415
+
+    async def run() -> None:
+        container = Container(settings())
+        await migrate_async(container.database.urls, revision)
+        async with container.database.system_uow() as tx:
+            await load_shipped_prices(tx)
+        await container.close()
+
+    asyncio.run(run())
     typer.echo(f"The schema is at {revision}.")
 
 

@@ -1,0 +1,142 @@
+"""Who may use which route: the expectation that the isolation test holds against the application.
+
+`ids` names the path's parameters by kind of object; the test fills in ids of the other tenant's own objects, so that
+404 means "not yours" and not "no such id".
+"""
+
+from dataclasses import dataclass, field
+from enum import StrEnum
+from typing import Any
+
+EVERYONE = frozenset({"owner", "admin", "billing", "viewer"})
+ADMINS = frozenset({"owner", "admin"})
+OWNER = frozenset({"owner"})
+ULID = "01h455vb4pex5vsknk084sn02q"
+
+
+class Access(StrEnum):
+    """Whom a route is for."""
+
+    PUBLIC = "public"
+    """Anybody."""
+    PERSON = "person"
+    """Whoever is logged in, with or without a company; shows and changes only the person's own."""
+    MEMBER = "member"
+    """Members of the active company, by role; API keys by scope."""
+    OPERATOR = "operator"
+    """The operator's staff with a second factor; to all others it does not exist."""
+
+
+@dataclass(frozen=True)
+class Entry:
+    """One route. `scope` is the API key's scope that opens it; `body` a valid one; `ids` path parameter -> object."""
+
+    access: Access
+    roles: frozenset[str] = EVERYONE
+    scope: str | None = None
+    body: Any = None
+    ids: dict[str, str] = field(default_factory=dict)
+    headers: dict[str, str] = field(default_factory=dict)
+    own_rows_only: bool = False
+    """With other ids nothing is refused because the answer is limited to the caller's own (or nothing happens)."""
+
+
+PUBLIC = Entry(Access.PUBLIC)
+PERSON = Entry(Access.PERSON)
+TOKEN = {"token": "x" * 43}
+COMPLETION = {"model": "assistant", "messages": [{"role": "user", "content": "Hallo"}]}
+SIGNATURE = {"kind": "terms", "version": "2026-11", "language": "de", "sha256": "0" * 64}
+
+
+def member(roles: frozenset[str] = EVERYONE, scope: str | None = None, **more: Any) -> Entry:
+    """A route of the active company."""
+    return Entry(Access.MEMBER, roles, scope, **more)
+
+
+OPERATOR = Entry(Access.OPERATOR)
+
+
+def operator(**more: Any) -> Entry:
+    """A route of the operator's about one tenant."""
+    return Entry(Access.OPERATOR, ids={"tenant_id": "tenant"}, **more)
+
+
+ROUTES: dict[tuple[str, str], Entry] = {
+    ("GET", "/healthz"): PUBLIC,
+    ("GET", "/readyz"): PUBLIC,
+    ("GET", "/metrics"): PUBLIC,
+    ("GET", "/api/v1/openapi.json"): PUBLIC,
+    ("POST", "/api/v1/signups"): PUBLIC,
+    ("POST", "/api/v1/signups/confirmation"): PUBLIC,
+    ("POST", "/api/v1/sessions"): PUBLIC,
+    ("POST", "/api/v1/password-resets"): PUBLIC,
+    ("POST", "/api/v1/password-resets/confirmation"): PUBLIC,
+    ("POST", "/api/v1/invitations/lookup"): PUBLIC,
+    ("POST", "/api/v1/invitations/acceptance"): PUBLIC,
+    ("POST", "/api/v1/sessions/current/second-factor"): Entry(Access.PERSON, body={"code": "123456"}),
+    ("DELETE", "/api/v1/sessions/current"): PERSON,
+    ("GET", "/api/v1/sessions"): PERSON,
+    ("DELETE", "/api/v1/sessions/{session_id}"): Entry(
+        Access.PERSON, ids={"session_id": "session"}, own_rows_only=True
+    ),
+    ("GET", "/api/v1/me"): PERSON,
+    ("POST", "/api/v1/me/password"): Entry(Access.PERSON, body={"old": "x", "new": "xxxxxxxxxx"}),
+    ("PUT", "/api/v1/me/active-tenant"): Entry(Access.PERSON, body={"tenant_id": f"tnt_{ULID}"}),
+    ("POST", "/api/v1/tenants"): Entry(Access.PERSON, body={}),
+    ("GET", "/api/v1/tenant"): member(scope="read"),
+    ("PATCH", "/api/v1/tenant"): member(ADMINS, body={"city": "Ulm"}, headers={"if-match": '"1"'}),
+    ("GET", "/api/v1/contracts"): member(),
+    ("POST", "/api/v1/contracts/acceptances"): member(OWNER, body={"documents": [SIGNATURE]}),
+    ("GET", "/api/v1/contracts/{kind}"): member(ids={"kind": "=terms"}, own_rows_only=True),
+    ("GET", "/api/v1/contracts/{kind}/pdf"): member(ids={"kind": "=terms"}, own_rows_only=True),
+    ("GET", "/api/v1/contracts/{kind}/accepted"): member(ids={"kind": "=terms"}, own_rows_only=True),
+    ("GET", "/api/v1/members"): member(),
+    ("PATCH", "/api/v1/members/{membership_id}"): member(
+        ADMINS, body={"role": "viewer"}, ids={"membership_id": "membership"}
+    ),
+    ("DELETE", "/api/v1/members/{membership_id}"): member(ADMINS, ids={"membership_id": "membership"}),
+    ("GET", "/api/v1/invitations"): member(ADMINS),
+    ("POST", "/api/v1/invitations"): member(ADMINS, body={"email": "new@example.org", "role": "viewer"}),
+    ("DELETE", "/api/v1/invitations/{invitation_id}"): member(ADMINS, ids={"invitation_id": "invitation"}),
+    ("GET", "/api/v1/api-keys"): member(ADMINS),
+    ("POST", "/api/v1/api-keys"): member(ADMINS, body={"name": "k", "scopes": ["read"]}),
+    ("DELETE", "/api/v1/api-keys/{key_id}"): member(ADMINS, ids={"key_id": "api_key"}),
+    ("POST", "/api/v1/chat/completions"): member(scope="chat", body=COMPLETION),
+    ("GET", "/api/v1/conversations"): member(scope="read"),
+    ("GET", "/api/v1/conversations/{conversation_id}"): member(scope="read", ids={"conversation_id": "conversation"}),
+    ("GET", "/api/v1/conversations/{conversation_id}/messages"): member(
+        scope="read", ids={"conversation_id": "conversation"}
+    ),
+    ("POST", "/api/v1/conversations/{conversation_id}/replies"): member(
+        ADMINS, body={"content": "Guten Tag"}, ids={"conversation_id": "conversation"}
+    ),
+    ("POST", "/api/v1/conversations/{conversation_id}/handback"): member(
+        ADMINS, ids={"conversation_id": "conversation"}
+    ),
+    ("DELETE", "/api/v1/conversations/{conversation_id}"): member(ADMINS, ids={"conversation_id": "conversation"}),
+    ("GET", "/api/v1/assistant"): member(scope="read"),
+    ("PATCH", "/api/v1/assistant"): member(
+        ADMINS, scope="admin", body={"display_name": "Ada"}, headers={"if-match": '"1"'}
+    ),
+    ("POST", "/api/v1/assistant/retry"): member(ADMINS, scope="admin"),
+    ("POST", "/api/v1/assistant/hibernation"): member(ADMINS, scope="admin"),
+    ("POST", "/api/v1/assistant/wake-up"): member(ADMINS, scope="admin"),
+    ("GET", "/api/v1/audit"): member(ADMINS),
+    ("GET", "/api/v1/ops/tenants"): OPERATOR,
+    ("GET", "/api/v1/ops/instances"): OPERATOR,
+    ("GET", "/api/v1/ops/tenants/{tenant_id}"): operator(),
+    ("POST", "/api/v1/ops/tenants/{tenant_id}/suspension"): operator(body={"why": "operator"}),
+    ("DELETE", "/api/v1/ops/tenants/{tenant_id}/suspension"): operator(),
+    ("POST", "/api/v1/ops/tenants/{tenant_id}/retry"): operator(),
+    ("DELETE", "/api/v1/ops/tenants/{tenant_id}"): operator(),
+    ("GET", "/api/v1/usage"): member(scope="usage"),
+    ("GET", "/api/v1/usage.csv"): member(scope="usage"),
+    ("GET", "/api/v1/sla"): member(scope="read"),
+    ("GET", "/api/v1/sla/days"): member(scope="read"),
+    ("POST", "/api/v1/exports"): member(ADMINS, scope="export"),
+    ("POST", "/api/v1/export"): member(ADMINS, scope="export"),
+    ("POST", "/api/export"): member(ADMINS, scope="export"),
+    ("GET", "/api/v1/exports"): member(ADMINS, scope="export"),
+    ("GET", "/api/v1/exports/{export_id}"): member(ADMINS, scope="export", ids={"export_id": "export"}),
+    ("GET", "/api/v1/exports/{export_id}/download"): member(ADMINS, scope="export", ids={"export_id": "export"}),
+}
