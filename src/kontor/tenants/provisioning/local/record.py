@@ -3,10 +3,11 @@
 <instances>/<id>/            of the control plane, others may only walk through
     record.json   0600       pid and start time, port, user, revision, what ended it
     lock                     held while somebody changes the instance
-    home/         0700       the instance's own: configuration, state, workspace
+    home/         0700       the instance's own: configuration, state, workspace (see volume)
 """
 
 import fcntl
+import hashlib
 import os
 import socket
 from collections.abc import Iterator
@@ -20,6 +21,7 @@ import orjson
 
 from kontor.core.embedded.process import Identity
 from kontor.core.ids import InstanceId
+from kontor.tenants.provisioning.local.volume import Volume
 
 FIRST_UID: Final = 200_000
 LAST_UID: Final = 299_999
@@ -27,13 +29,18 @@ LAST_UID: Final = 299_999
 
 @dataclass(frozen=True, slots=True)
 class Record:
-    """`wanted`: whether it should run. `code` says why the last process ended by itself."""
+    """`wanted`: whether it should run. `code` says why the last process ended by itself.
+
+    `is_spawning` is written before a process is started and withdrawn with its pid: who finds it set was preceded by
+    somebody who was killed in between, and looks for the process.
+    """
 
     uid: int | None
     port: int | None = None
     pid: int | None = None
     started_at_s: float | None = None
     wanted: bool = False
+    is_spawning: bool = False
     revision: int = 0
     release: str = ""
     memory_mb: int = 0
@@ -49,7 +56,7 @@ class Record:
 
     def ended(self, code: str | None, detail: str | None = None) -> "Record":
         """No process any more, for this reason."""
-        return replace(self, pid=None, started_at_s=None, code=code, detail=detail)
+        return replace(self, pid=None, started_at_s=None, is_spawning=False, code=code, detail=detail)
 
 
 class Place:
@@ -81,36 +88,28 @@ class Place:
         draft.rename(self._record)
 
     @contextmanager
-    def locked(self) -> Iterator[None]:
-        """Nobody else changes this instance meanwhile. Raises FileNotFoundError when there is none."""
-        # Closed to the instance's own user, who could otherwise hold it for ever.
-        with os.fdopen(os.open(self._lock, os.O_RDWR | os.O_CREAT, 0o600), "w") as lock:
-            fcntl.flock(lock, fcntl.LOCK_EX)
-            yield
+    def locked(self, *, waits: bool = True) -> Iterator[None]:
+        """Nobody else changes this instance meanwhile. Raises FileNotFoundError when there is none.
+
+        Without `waits` BlockingIOError when somebody does.
+        """
+        while True:
+            # Closed to the instance's own user, who could otherwise hold it for ever.
+            with os.fdopen(os.open(self._lock, os.O_RDWR | os.O_CREAT, 0o600), "w") as lock:
+                fcntl.flock(lock, fcntl.LOCK_EX | (0 if waits else fcntl.LOCK_NB))
+                # A deletion takes the file with it, and whoever waited for it would hold a lock that nobody sees.
+                if os.fstat(lock.fileno()).st_ino == self._lock.stat().st_ino:
+                    yield
+                    return
+
+    def volume(self, uid: int | None) -> Volume:
+        """What the instance owns."""
+        return Volume(self.home, uid)
 
     def create(self) -> None:
         """The folder is there."""
         self.root.parent.mkdir(parents=True, exist_ok=True, mode=0o711)
         self.root.mkdir(exist_ok=True, mode=0o711)
-
-    def put(self, path: Path, text: str, uid: int | None) -> None:
-        """A file of the instance appears at once and whole, readable by nobody else."""
-        if not path.resolve().is_relative_to(self.home.resolve()):
-            raise ValueError(f"not inside the instance's home: {path}")
-        make_folder(path.parent, uid)
-        draft = path.with_name(f".{path.name}.draft")
-        with os.fdopen(os.open(draft, os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_NOFOLLOW, 0o600), "w") as file:
-            file.write(text)
-            if uid is not None:
-                os.fchown(file.fileno(), uid, uid)
-        draft.rename(path)
-
-
-def make_folder(path: Path, uid: int | None) -> None:
-    """A folder of the instance's own, 0700."""
-    path.mkdir(exist_ok=True, mode=0o700, parents=True)
-    if uid is not None:
-        os.chown(path, uid, uid)
 
 
 def instances_in(folder: Path) -> list[InstanceId]:
@@ -124,21 +123,30 @@ def instances_in(folder: Path) -> list[InstanceId]:
     return found
 
 
-def free_uid(folder: Path) -> int | None:
-    """A user of its own for a new instance; None when we cannot give it one. Call under `numbering`."""
+def new_uid(folder: Path) -> int | None:
+    """A user of its own for a new instance of this folder; None when we cannot give it one.
+
+    Numbers go round: one that was just given back is not given out again soon, because its last owner may have left
+    files elsewhere. Two folders of one machine begin at different numbers.
+    """
     if os.geteuid() != 0:
         return None
-    taken = {record.uid for one in instances_in(folder) if (record := Place(folder, one).read()) is not None}
-    return next(uid for uid in range(FIRST_UID, LAST_UID + 1) if uid not in taken)
+    with (folder / ".last-uid").open("a+") as file:
+        fcntl.flock(file, fcntl.LOCK_EX)
+        file.seek(0)
+        last = int(file.read() or _before_first(folder))
+        taken = {record.uid for one in instances_in(folder) if (record := Place(folder, one).read()) is not None}
+        every = LAST_UID - FIRST_UID + 1
+        turns = (FIRST_UID + (last - FIRST_UID + step) % every for step in range(1, every + 1))
+        uid = next(turn for turn in turns if turn not in taken)
+        file.truncate(0)
+        file.write(str(uid))
+    return uid
 
 
-@contextmanager
-def numbering(folder: Path) -> Iterator[None]:
-    """One at a time gives out users."""
-    folder.mkdir(parents=True, exist_ok=True, mode=0o711)
-    with (folder / ".numbering").open("a") as lock:
-        fcntl.flock(lock, fcntl.LOCK_EX)
-        yield
+def _before_first(folder: Path) -> int:
+    mark = hashlib.sha256(str(folder).encode()).digest()
+    return FIRST_UID + int.from_bytes(mark[:4]) % (LAST_UID - FIRST_UID + 1)
 
 
 def port_is_free(port: int) -> bool:
