@@ -16,7 +16,7 @@ is what should be (see states), `observed` what the runtime last showed. Invaria
 from datetime import datetime
 from uuid import UUID
 
-from sqlalchemy import ForeignKey, Index
+from sqlalchemy import ForeignKey
 from sqlalchemy.orm import Mapped, mapped_column
 
 from kontor.core.db import Base
@@ -28,7 +28,6 @@ class Instance(Base):
 
     __tablename__ = "instances"
     __table_args__ = (
-        Index("ix_instances_due", "due_at"),
         shared_table(
             why="an instance of the warm pool has no tenant",
             app="SELECT, UPDATE",
