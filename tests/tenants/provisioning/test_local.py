@@ -174,7 +174,12 @@ async def test_a_process_beyond_its_memory_is_ended_and_told(runtime: LocalRunti
 @pytest.mark.parametrize(
     ("message", "returned", "code", "detail"),
     [
-        ("Port 1 is already in use.", 1, "port_taken", "port "),
+        (
+            "Gateway failed to start: another one is listening | listen EADDRINUSE: address in use",
+            1,
+            "port_taken",
+            "port ",
+        ),
         ("Gateway failed to start: Invalid config: nonsense", 78, "exit_78", "Gateway failed to start: Invalid config"),
         ("Jürgen fragt nach seinem Gehalt", 1, "exit_1", None),
     ],

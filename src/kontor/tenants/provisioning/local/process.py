@@ -106,11 +106,12 @@ def reaped(child: subprocess.Popen[bytes]) -> int | None:
 
 def why(place: Place, record: Record, returned: int | None) -> tuple[str, str | None]:
     """Code and detail of a process that ended by itself. None: it was not our child, nobody knows the return code."""
-    for message in _errors(place, record):
-        if "is already in use" in message:
-            return "port_taken", f"port {record.port}"
-        if "failed to start" in message:
-            return _code(returned), message[:LONGEST_DETAIL]
+    errors = list(_errors(place, record))
+    if any("EADDRINUSE" in error for error in errors):
+        return "port_taken", f"port {record.port}"
+    for error in errors:
+        if "failed to start" in error:
+            return _code(returned), " ".join(error.split())[:LONGEST_DETAIL]
     return _code(returned), None
 
 
