@@ -3,6 +3,7 @@
 Business months and days are Berlin's (product page, "Plans"); rollups and timestamps are UTC.
 """
 
+import re
 from dataclasses import dataclass
 from datetime import UTC, date, datetime, timedelta
 from typing import Final, Protocol
@@ -10,6 +11,7 @@ from zoneinfo import ZoneInfo
 
 BERLIN: Final = ZoneInfo("Europe/Berlin")
 _DECEMBER: Final = 12
+_MONTH: Final = re.compile("[0-9]{4}-[0-9]{2}")
 
 
 class Clock(Protocol):
@@ -56,9 +58,9 @@ class Month:
     @classmethod
     def parse(cls, text: str) -> "Month":
         """From `2026-11`. Raises ValueError for anything else."""
-        year, dash, number = text.partition("-")
-        if not (dash and len(year) == 4 and len(number) == 2 and year.isdecimal() and number.isdecimal()):  # noqa: PLR2004 - ISO 8601 widths
+        if _MONTH.fullmatch(text) is None:
             raise ValueError(f"not a month: {text!r}")
+        year, number = text.split("-")
         return cls(int(year), int(number))
 
     @property
