@@ -1,7 +1,13 @@
 """The one page on which something that happened meets what is done about it."""
 
+from sqlalchemy import select
+
 from kontor.app.container import Container
+from kontor.core.db import Tx
 from kontor.core.events import Reactions
+from kontor.core.ids import TenantId
+from kontor.tenants.events import TenantResumed, TenantSuspended
+from kontor.tenants.model import Tenant, TenantState
 from kontor.tenants.talk.events import HumanRequested
 from kontor.tenants.talk.notify import notify_members
 
@@ -13,4 +19,24 @@ def reactions(container: Container) -> Reactions:
     async def tell_members_that_a_human_is_wanted(event: HumanRequested) -> None:
         await notify_members(database, links, event)
 
-    return {HumanRequested: [tell_members_that_a_human_is_wanted]}
+    async def pause_keys(event: TenantSuspended) -> None:
+        async with database.system_uow() as tx:
+            if await is_suspended(tx, event.tenant):
+                await container.keys.pause(tx, event.tenant)
+
+    async def unpause_keys(event: TenantResumed) -> None:
+        async with database.system_uow() as tx:
+            if not await is_suspended(tx, event.tenant):
+                await container.keys.unpause(tx, event.tenant)
+
+    return {
+        HumanRequested: [tell_members_that_a_human_is_wanted],
+        TenantSuspended: [pause_keys],
+        TenantResumed: [unpause_keys],
+    }
+
+
+async def is_suspended(tx: Tx, tenant: TenantId) -> bool:
+    """Whether the tenant is suspended now, whatever the event said: another may have come after it."""
+    state = await tx.scalar(select(Tenant.state).where(Tenant.id == tenant).with_for_update())
+    return state == TenantState.SUSPENDED
