@@ -5,6 +5,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from kontor.app.cli.journey import journey
 from kontor.core.errors import DomainError
 
 if TYPE_CHECKING:
@@ -101,6 +102,9 @@ def migrate(revision: Annotated[str, typer.Argument(help="Alembic revision")] = 
 
     asyncio.run(run())
     typer.echo(f"The schema is at {revision}.")
+
+
+app.command()(journey)
 
 
 def main() -> None:
