@@ -12,8 +12,10 @@ from kontor.app.container import Container
 from kontor.app.main import create_app
 from kontor.core.clock import Clock
 from kontor.core.db import DatabaseUrls
+from kontor.core.jobs import Work, Worker
 from kontor.core.mail import Mail
 from kontor.core.settings import Settings
+from kontor.tenants.people import reset
 
 BASE_URL = "https://kontor.test"
 PASSWORD = "Drei Äpfel und ein Boot 🚣"
@@ -67,6 +69,11 @@ class Web:
         async with self.container.database.system_uow() as tx:
             rows = (await tx.scalars(select(Mail).where(Mail.content.is_not(None)).order_by(Mail.id))).all()
             return [await vault.open_text(row.owner, f"mails.content:{row.id}", row.content or b"") for row in rows]
+
+    async def send_reset_links(self) -> None:
+        """The jobs that look up who asked for a new password have run."""
+        database = self.container.database
+        await Worker(database, Work({reset.JOB: reset.link_job(database, self.container.links)})).drain()
 
     async def last_token(self) -> str:
         """The secret part of the link in the newest mail."""

@@ -96,24 +96,28 @@ class PricedPlans:
 
 
 class ConfiguredDeployments:
-    """tenants.ports.Deployments from the provider that this installation is set to use.
+    """tenants.ports.Deployments from what this installation is set to use.
 
-    An OpenAI-compatible address of the operator's own, Ollama and the built-in model process nothing elsewhere.
+    The provider's own deployment is known by its name. An OpenAI-compatible address, Ollama and the built-in model count
+    as the operator's own machines unless KONTOR_SUB_PROCESSORS names whose they are; hosting companies stand there too.
     """
 
     def __init__(self, settings: Settings, catalogue: Catalogue) -> None:
         self._catalogue = catalogue
-        self._key = _configured(settings)
+        self._model = _configured(settings)
+        named = [part.strip() for part in settings.sub_processors.split(",") if part.strip()]
+        unknown = [key for key in named if key not in catalogue.deployments]
+        if unknown:
+            raise ValueError(f"KONTOR_SUB_PROCESSORS: unknown {', '.join(unknown)}; see data/deployments.toml")
+        self._keys = {*named, *([self._model] if self._model else [])}
 
     def reachable(self, residency: str) -> tuple[SubProcessor, ...]:
-        """The sub-processors of exactly the reachable models that fit."""
-        if self._key is None:
-            return ()
-        return tuple(sub_processor(one) for one in self._catalogue.fitting(residency) if one.key == self._key)
+        """The sub-processors that are engaged and fit."""
+        return tuple(sub_processor(one) for one in self._catalogue.fitting(residency) if one.key in self._keys)
 
     def serves(self, residency: str) -> bool:
-        """Whether any model can be reached under this choice."""
-        return self._key is None or bool(self.reachable(residency))
+        """Whether the model, and everybody else who is engaged, may be used under this choice."""
+        return self._keys <= {one.key for one in self._catalogue.fitting(residency)}
 
 
 def _configured(settings: Settings) -> str | None:

@@ -74,6 +74,7 @@ def work_of(container: Container) -> Work:
 
     return Work(
         handlers={
+            reset.JOB: reset.link_job(database, container.links),
             mail.SEND_JOB: mail.sender_job(database, container.mail_server),
             **handlers(reactions(container)),
         },

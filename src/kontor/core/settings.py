@@ -81,6 +81,9 @@ class Settings(BaseSettings):
     mistral_api_key: SecretStr | None = Field(None, validation_alias=AliasChoices("MISTRAL_API_KEY", "mistral_api_key"))
     ollama_base_url: str | None = Field(None, validation_alias=AliasChoices("OLLAMA_BASE_URL", "ollama_base_url"))
     model: str | None = Field(None, description="the model's name at the provider")
+    sub_processors: str = Field(
+        "", description="comma-separated keys of deployments.toml: hosting, own addresses' owners"
+    )
 
     sellers_file: Path | None = Field(None, description="who sells; default the shipped sellers.toml")
     plans_file: Path | None = Field(None, description="plans and prices; default the shipped plans.toml")

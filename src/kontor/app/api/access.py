@@ -234,7 +234,7 @@ async def switch_tenant(body: SwitchIn, caller: PersonCaller, database: Database
 async def ask_for_reset(body: EmailIn, container: ContainerDep, lang: LangDep, address: AddressDep) -> Accepted:
     """Whoever has this address gets a link. The answer is the same for unknown ones."""
     language = body.language or lang
-    await reset.ask(container.database, container.links, email=body.email, lang=language, address=address)
+    await reset.ask(container.database, email=body.email, lang=language, address=address)
     return Accepted(message=LOOK_INTO_YOUR_MAIL(language))
 
 

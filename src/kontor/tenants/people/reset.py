@@ -11,6 +11,7 @@ from kontor.core.crypto import hash_secret, new_secret
 from kontor.core.db import Database
 from kontor.core.i18n import DEFAULT, Lang, as_lang
 from kontor.core.ids import PersonId, SessionId, new_id
+from kontor.core.jobs import Handler, Job, enqueue
 from kontor.core.limits import Limit, take
 from kontor.tenants.people import addresses, letters, sessions
 from kontor.tenants.people.errors import LinkExpired, LinkUsed, LoginRefused
@@ -18,32 +19,47 @@ from kontor.tenants.people.model import PasswordReset, Person
 from kontor.tenants.people.passwords import Passwords
 from kontor.tenants.people.sign_up import Links
 
+JOB: Final = "people.reset_link"
 LINK_VALID: Final = timedelta(hours=1)
 PER_EMAIL: Final = Limit("reset-email", 5, 3600)
 PER_ADDRESS: Final = Limit("reset-address", 20, 3600)
 
 
-async def ask(database: Database, links: Links, *, email: str, lang: Lang, address: str) -> None:
-    """Whoever has this address gets a link; nobody learns whether somebody has. Raises Limited."""
-    token = new_secret("r")
+async def ask(database: Database, *, email: str, lang: Lang, address: str) -> None:
+    """Whoever has this address gets a link; nobody learns whether somebody has. Raises Limited.
+
+    The request does the same for every address: who it belongs to is looked up by the job.
+    """
     async with database.system_uow() as tx:
         await take(tx, PER_ADDRESS, address)
         await take(tx, PER_EMAIL, addresses.normal(email))
-        person = await addresses.person_by(tx, email)
-        if person is None:
-            return
-        tx.add(
-            PasswordReset(
-                id=new_id(),
-                person_id=person.id,
-                token_hash=hash_secret(token),
-                created_at=tx.now,
-                expires_at=tx.now + LINK_VALID,
+        await enqueue(tx, JOB, {"email_index": addresses.index(tx.vault, email).hex(), "language": lang})
+
+
+def link_job(database: Database, links: Links) -> Handler:
+    """The handler of JOB: a known person gets a link. Run twice it sends two, and both work until one is used."""
+
+    async def run(job: Job) -> None:
+        token, lang = new_secret("r"), as_lang(job.args["language"]) or DEFAULT
+        async with database.system_uow() as tx:
+            known = select(Person).where(Person.email_index == bytes.fromhex(job.args["email_index"]))
+            person = await tx.scalar(known)
+            if person is None:
+                return
+            tx.add(
+                PasswordReset(
+                    id=new_id(),
+                    person_id=person.id,
+                    token_hash=hash_secret(token),
+                    created_at=tx.now,
+                    expires_at=tx.now + LINK_VALID,
+                )
             )
-        )
-        to = await addresses.email_of(tx, person)
-        letter = letters.reset(lang, links.reset(token))
-        await mail.send(tx, owner=person.id, to=to, template="reset", lang=lang, letter=letter)
+            to = await addresses.email_of(tx, person)
+            letter = letters.reset(lang, links.reset(token))
+            await mail.send(tx, owner=person.id, to=to, template="reset", lang=lang, letter=letter)
+
+    return run
 
 
 async def confirm(database: Database, passwords: Passwords, links: Links, *, token: str, password: str) -> PersonId:
