@@ -8,6 +8,7 @@ import errno
 import fcntl
 import hashlib
 import os
+import re
 import shutil
 import subprocess
 import sys
@@ -26,7 +27,14 @@ from kontor.tenants.provisioning.spec import RELEASE
 LOCK: Final = Path(__file__).with_name("openclaw") / "package-lock.json"
 PACKAGE: Final = Path(__file__).with_name("openclaw") / "package.json"
 WITHIN_S: Final = 600
+LINES: Final = 8
 COMMAND: Final = "python -m kontor.tenants.provisioning.install"
+
+_STAGING: Final = ".openclaw-"
+_OURS: Final = re.compile(r"^KONTOR_|DATABASE_URL$|_API_KEY$")
+"""The control plane's own secrets: scripts of packages have no use for them."""
+
+_AWAY: Final = re.compile(r"ECONNREFUSED|ECONNRESET|ENOTFOUND|ETIMEDOUT|EAI_AGAIN|ENETUNREACH|ERR_SOCKET_TIMEOUT")
 
 Say = Callable[[str], None]
 
@@ -58,16 +66,18 @@ def ensure(cache_dir: Path, say: Say = lambda _: None) -> Installation:
     """The pinned version is installed. A finished one is left alone; two at once do it once. Raises NotInstalled."""
     target = _target(cache_dir)
     try:
-        target.parent.mkdir(parents=True, exist_ok=True, mode=0o755)
+        _make_open(target.parent)
+        if os.geteuid() == 0 and not all_may_enter(target.parent):
+            closed = first_closed(target.parent)
+            raise NotInstalled(f"other users cannot enter {closed}; set KONTOR_CACHE_DIR to another folder")
         with (target.parent / ".lock").open("w") as lock:
             fcntl.flock(lock, fcntl.LOCK_EX)
+            _sweep(target.parent)
             if not target.exists():
                 _install(target, say)
     except OSError as error:
         code = "disk_full" if error.errno in {errno.ENOSPC, errno.EDQUOT} else "install_missing"
         raise NotInstalled(f"{target}: {error.strerror or error}", code) from error
-    if os.geteuid() == 0 and not all_may_enter(target):
-        raise NotInstalled(f"other users cannot enter {first_closed(target)}; set KONTOR_CACHE_DIR to another folder")
     return find(cache_dir)
 
 
@@ -80,12 +90,27 @@ def _installation(target: Path) -> Installation:
     return Installation(target / "node", target / "node_modules" / "openclaw" / "openclaw.mjs")
 
 
+def _make_open(folder: Path) -> None:
+    """The folder is there; what had to be made on the way is open to all, whatever the umask."""
+    if not folder.exists():
+        _make_open(folder.parent)
+        folder.mkdir(exist_ok=True)
+        folder.chmod(0o755)
+
+
+def _sweep(folder: Path) -> None:
+    """What an installation that was killed left behind is gone; call with the lock held."""
+    for left in folder.glob(f"{_STAGING}*"):
+        shutil.rmtree(left)
+
+
 def _install(target: Path, say: Say) -> None:
     wheel = _node_wheel()
     npm = wheel / "lib" / "node_modules" / "npm" / "bin" / "npm-cli.js"
-    with tempfile.TemporaryDirectory(dir=target.parent, prefix=".openclaw-") as name:
+    with tempfile.TemporaryDirectory(dir=target.parent, prefix=_STAGING) as name:
         staging = Path(name) / "made"
-        staging.mkdir(mode=0o755)
+        staging.mkdir()
+        staging.chmod(0o755)  # whatever the umask: the assistants' users read it
         say("copying Node")
         shutil.copy2(wheel / "bin" / "node", staging / "node")
         shutil.copy2(PACKAGE, staging)
@@ -101,12 +126,14 @@ def _install(target: Path, say: Say) -> None:
 
 
 def _npm(wheel: Path, npm: Path, folder: Path, *arguments: str) -> None:
-    environment = {**os.environ, "PATH": f"{wheel / 'bin'}:{os.environ.get('PATH', '')}", "CI": "true"}
+    environment = {name: value for name, value in os.environ.items() if not _OURS.search(name)}
+    environment |= {"PATH": f"{wheel / 'bin'}:{os.environ.get('PATH', '')}", "CI": "true"}
     try:
         done = subprocess.run(  # noqa: S603 - our own Node and arguments
             [wheel / "bin" / "node", npm, *arguments],
             cwd=folder,
             env=environment,
+            umask=0o022,
             capture_output=True,
             text=True,
             timeout=WITHIN_S,
@@ -117,9 +144,11 @@ def _npm(wheel: Path, npm: Path, folder: Path, *arguments: str) -> None:
             f"npm {arguments[0]} took longer than {WITHIN_S} s; is the package registry away?"
         ) from error
     if done.returncode != 0:
-        last = "\n".join((done.stderr or done.stdout).strip().splitlines()[-8:])
-        code = "disk_full" if "ENOSPC" in last else "install_missing"
-        raise NotInstalled(f"npm {arguments[0]} failed:\n{last}", code)
+        said = (done.stderr or done.stdout).strip()
+        code = "disk_full" if "ENOSPC" in said else "install_missing"
+        hint = "The package registry that npm is configured for cannot be reached.\n" if _AWAY.search(said) else ""
+        first = "\n".join(said.splitlines()[:LINES])
+        raise NotInstalled(f"npm {arguments[0]} failed. {hint}{first}", code)
 
 
 def _node_wheel() -> Path:
