@@ -99,9 +99,13 @@ async def test_an_erasure_ends_the_assistant_and_stands_in_the_tenants_audit_log
         before = (await ada.get("/api/v1/audit")).json()["items"][0]
 
         erased = await olga.delete(f"/api/v1/ops/tenants/{company['id']}")
+        again = await olga.delete(f"/api/v1/ops/tenants/{company['id']}")
+        shown = (await olga.get(f"/api/v1/ops/tenants/{company['id']}")).json()
         last = (await ada.get("/api/v1/audit")).json()["items"][0]
 
-    assert (erased.status_code, erased.json()["state"]) == (202, "erasing")
+    assert (erased.status_code, shown["state"]) == (202, "erasing")
+    assert again.json() == erased.json()
+    assert erased.json()["erasure"].startswith("era_")
     assert before["action"] == "tenant.activated"
     assert (last["action"], last["actor_kind"], last["personal"]) == (
         "tenant.erasure_requested",

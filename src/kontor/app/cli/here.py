@@ -3,7 +3,7 @@
 import os
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Final
+from typing import Any, Final
 
 from kontor.app.up import ports
 from kontor.core.embedded import EmbeddedPostgres
@@ -23,17 +23,17 @@ def url_of(name: str, environment: Mapping[str, str] = os.environ) -> str:
     return f"{HOST}:{known.get(name, ports.USUAL[name])}"
 
 
-def missing_environment(environment: Mapping[str, str] = os.environ) -> dict[str, str]:
-    """DATABASE_URL and KONTOR_MASTER_KEY of the `up` of this folder, as far as the environment does not set them.
+def missing_settings(environment: Mapping[str, str] = os.environ) -> dict[str, Any]:
+    """Database and master key of the `up` of this folder, by the names of Settings, unless the environment sets them.
 
     So `kontor tenants list` works in a second shell beside `kontor up`. Empty where nothing was ever started.
     """
     folder = state_dir(environment)
-    found: dict[str, str] = {}
+    found: dict[str, Any] = {}
     key = folder / "master.key"
     if not environment.get("KONTOR_MASTER_KEY") and key.exists():
-        found["KONTOR_MASTER_KEY"] = key.read_text().strip()
+        found["master_key"] = key.read_text().strip()
     server = EmbeddedPostgres(folder)
     if not (environment.get("DATABASE_URL") or environment.get("KONTOR_DATABASE_URL")) and server.is_running:
-        found["DATABASE_URL"] = server.url
+        found["database_url"] = server.url
     return found

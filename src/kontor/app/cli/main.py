@@ -1,15 +1,14 @@
 """The commands and their groups. A refusal is one line on standard error and exit code 1."""
 
 import sys
-from typing import TYPE_CHECKING, Annotated
+from typing import Annotated
 
 import typer
 
+from kontor.app.cli import audit, operators, tenants, usage
 from kontor.app.cli.journey import journey
+from kontor.app.cli.surroundings import settings
 from kontor.core.errors import DomainError
-
-if TYPE_CHECKING:
-    from kontor.core.settings import Settings
 
 app = typer.Typer(
     name="kontor",
@@ -18,22 +17,6 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
     add_completion=False,
 )
-
-
-def settings() -> "Settings":
-    """From the environment; says what is missing."""
-    from pydantic import ValidationError  # noqa: PLC0415 - each command starts with what it needs
-
-    from kontor.core.settings import Settings  # noqa: PLC0415
-
-    try:
-        return Settings()
-    except ValidationError as error:
-        for problem in error.errors():
-            name = str(problem["loc"][0]).upper() if problem["loc"] else "settings"
-            name = name if name.startswith(("DATABASE", "KONTOR")) else f"KONTOR_{name}"
-            typer.echo(f"{name}: {problem['msg']}", err=True)
-        raise typer.Exit(2) from error
 
 
 @app.command()
@@ -105,6 +88,10 @@ def migrate(revision: Annotated[str, typer.Argument(help="Alembic revision")] = 
 
 
 app.command()(journey)
+app.add_typer(tenants.app, name="tenants")
+app.add_typer(audit.app, name="audit")
+app.add_typer(operators.app, name="operators")
+app.add_typer(usage.app, name="usage")
 
 
 def main() -> None:

@@ -6,9 +6,9 @@ from typing import Annotated
 from fastapi import APIRouter, Depends, Path, Query
 from pydantic import Field
 
-from kontor.app.api.ids import InstanceIdText, TenantIdText
+from kontor.app.api.ids import ErasureIdText, InstanceIdText, TenantIdText
 from kontor.app.api.schemas import Answer, Body
-from kontor.app.http.deps import DatabaseDep, LoggedIn, OperatorCaller, OperatorReader
+from kontor.app.http.deps import ContainerDep, DatabaseDep, LoggedIn, OperatorCaller, OperatorReader
 from kontor.app.http.errors import problems
 from kontor.app.http.idempotency import IdempotentRoute
 from kontor.app.http.pages import Page, PageQuery, cut, encode_cursor, page_query
@@ -17,7 +17,7 @@ from kontor.core.db import Database
 from kontor.core.errors import NotFound
 from kontor.core.ids import PREFIXES, TenantId, encode
 from kontor.tenants.events import Suspension
-from kontor.tenants.lifecycle.end import request_erasure
+from kontor.tenants.leaving.erase import begin_erasure
 from kontor.tenants.lifecycle.operators_list import find_tenant, list_tenants
 from kontor.tenants.lifecycle.resume import resume
 from kontor.tenants.lifecycle.retry import retry_provisioning
@@ -58,6 +58,13 @@ class SuspensionIn(Body):
     """Why the tenant is suspended."""
 
     why: Suspension
+
+
+class ReceiptOut(Answer):
+    """What opens the proof of an erasure; to be handed to the customer."""
+
+    erasure: ErasureIdText
+    token: str
 
 
 @router.get("/tenants", responses=problems())
@@ -112,11 +119,11 @@ async def retry_tenant(tenant_id: TenantPath, caller: OperatorCaller, database: 
 
 
 @router.delete("/tenants/{tenant_id}", status_code=202, responses=problems())
-async def erase_tenant(tenant_id: TenantPath, caller: OperatorCaller, database: DatabaseDep) -> TenantLineOut:
-    """Everything of the tenant is being erased; nothing brings it back. A second call changes nothing."""
-    async with database.uow(tenant_id) as tx:
-        await request_erasure(tx, tenant_id, _actor(caller))
-    return await _shown(database, tenant_id)
+async def erase_tenant(tenant_id: TenantPath, caller: OperatorCaller, container: ContainerDep) -> ReceiptOut:
+    """Everything of the tenant is being erased; nothing brings it back. A second call gives the same receipt."""
+    async with container.database.uow(tenant_id) as tx:
+        receipt = await begin_erasure(tx, tenant_id, _actor(caller), container.keys)
+    return ReceiptOut(erasure=receipt.erasure, token=receipt.token)
 
 
 async def _shown(database: Database, tenant: TenantId) -> TenantLineOut:
