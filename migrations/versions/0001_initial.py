@@ -295,6 +295,7 @@ def upgrade() -> None:
         sa.Column("tenant_id", sa.Uuid(), nullable=True),
         sa.Column("state", sa.String(), server_default="active", nullable=False),
         sa.Column("language", sa.String(), server_default="de", nullable=False),
+        sa.Column("residency", sa.String(), server_default="eu", nullable=False),
         sa.Column("created_at", sa.DateTime(timezone=True), nullable=False),
         sa.Column("revoked_at", sa.DateTime(timezone=True), nullable=True),
         sa.Column(
@@ -351,7 +352,6 @@ def upgrade() -> None:
         sa.Column("last_used_at", sa.DateTime(timezone=True), nullable=True),
         sa.PrimaryKeyConstraint("id", name=op.f("pk_instances")),
     )
-    op.create_index("ix_instances_due", "instances", ["due_at"], unique=False)
     op.create_table(
         "job_runs",
         sa.Column("job_id", sa.BigInteger(), autoincrement=False, nullable=False),

@@ -79,5 +79,5 @@ def test_a_broken_price_list_names_its_file(tmp_path: Path) -> None:
     file = tmp_path / "plans.toml"
     file.write_text("version = '1'\n")
 
-    with pytest.raises(ValueError, match="plans.toml"):
+    with pytest.raises(ValueError, match=r"plans\.toml"):
         plans.load(file)

@@ -7,7 +7,7 @@ import openai
 import pytest
 
 from kontor.billing.metering import gateway_keys
-from kontor.billing.metering.answers import PROVIDER_DOWN, SUSPENDED
+from kontor.billing.metering.answers import PROVIDER_DOWN, RESIDENCY_NOT_SERVED, SUSPENDED
 from kontor.core.ids import TenantId
 from support.eventually import eventually
 from support.gateway import GatewayRig, chat
@@ -68,6 +68,19 @@ async def test_an_instance_of_the_pool_may_not_call_before_it_has_a_tenant(rig: 
 
     await eventually(answers, within_s=3)
     assert len(await rig.events(waiting)) == 1
+
+
+async def test_a_tenant_whose_data_residency_the_provider_does_not_fit_reaches_no_model(rig: GatewayRig) -> None:
+    choosy = await rig.add_assistant(is_bound=False)
+    async with rig.database.system_uow() as tx:
+        await gateway_keys.bind_key(tx, choosy.instance, choosy.tenant, "de", "on the moon")
+
+    async def told() -> str:
+        answer = (await rig.post(chat("Hallo"), secret=choosy.secret)).json()
+        return str(answer["choices"][0]["message"]["content"]) if "choices" in answer else ""
+
+    assert await eventually(told, within_s=5) == RESIDENCY_NOT_SERVED.text.de
+    assert await rig.events(choosy) == []
 
 
 async def test_a_revoked_key_is_refused_everywhere_within_a_second_or_two(rig: GatewayRig) -> None:

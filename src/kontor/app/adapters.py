@@ -4,7 +4,7 @@ from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from typing import Final
 
-from kontor.app.gateway import provider_of
+from kontor.app.providers import provider_of
 from kontor.billing import queries
 from kontor.billing.metering import gateway_keys
 from kontor.billing.plans import PriceList
@@ -35,7 +35,7 @@ class MeteredKeys:
     async def bind(self, tx: Tx, instance: InstanceId, tenant: TenantId) -> None:
         """What the instance uses is the tenant's from now on; refusals are in its language."""
         row = await tx.get_one(Tenant, tenant)
-        await gateway_keys.bind_key(tx, instance, tenant, as_lang(row.language) or DEFAULT)
+        await gateway_keys.bind_key(tx, instance, tenant, as_lang(row.language) or DEFAULT, row.residency)
 
     async def pause(self, tx: Tx, tenant: TenantId) -> None:
         """The tenant's keys are answered with the notice until `unpause`."""
@@ -98,7 +98,7 @@ class PricedPlans:
 class ConfiguredDeployments:
     """tenants.ports.Deployments from what this installation is set to use.
 
-    The provider's own deployment is known by its name. An OpenAI-compatible address, Ollama and the built-in model count
+    A provider is known by its name. An OpenAI-compatible address, Ollama and the built-in model count
     as the operator's own machines unless KONTOR_SUB_PROCESSORS names whose they are; hosting companies stand there too.
     """
 

@@ -11,51 +11,27 @@ from typing import Any, Final
 
 import structlog
 import uvicorn
-from pydantic import SecretStr
 
+from kontor.app.adapters import ConfiguredDeployments
+from kontor.app.providers import provider_of
 from kontor.billing.metering.caller import Receive, Scope, Send
 from kontor.billing.metering.forward import Forwarder
 from kontor.billing.metering.gateway import Gateway
 from kontor.billing.metering.journal import Journal
 from kontor.billing.metering.key_cache import KeyCache
 from kontor.billing.metering.link import DatabaseAway, Link
-from kontor.billing.metering.providers import Provider
 from kontor.billing.metering.recorder import Recorder
 from kontor.billing.metering.upstream import Upstream
 from kontor.core import db, telemetry
 from kontor.core.clock import SystemClock
 from kontor.core.settings import Settings
+from kontor.tenants.contracts.catalogue import packaged
 
 log = structlog.get_logger(__name__)
 
 DRAIN_S: Final = 30
 LAST_FLUSH_S: Final = 5.0
 KEEP_ALIVE_S: Final = 75
-
-BUILT_IN_MODEL: Final = "kontor-demo"
-# platform.openai.com, docs.anthropic.com ("OpenAI SDK compatibility"), docs.mistral.ai, docs.ollama.com.
-_OPENAI: Final = "https://api.openai.com/v1"
-_ANTHROPIC: Final = "https://api.anthropic.com/v1"
-_MISTRAL: Final = "https://api.mistral.ai/v1"
-# Mistral answers 422 to these; it reports usage in the last chunk without being asked.
-_MISTRAL_REFUSES: Final = frozenset({"stream_options", "max_completion_tokens", "store"})
-
-
-def provider_of(settings: Settings) -> Provider:
-    """The first that is set of OpenAI (or anything that speaks like it), Anthropic, Mistral, Ollama; else our own."""
-    model = settings.model
-    if settings.openai_base_url or settings.openai_api_key:
-        url = settings.openai_base_url or _OPENAI
-        return Provider("openai", url, model or "gpt-4.1-mini", _bearer(settings.openai_api_key))
-    if settings.anthropic_api_key:
-        return Provider("anthropic", _ANTHROPIC, model or "claude-haiku-4-5", _bearer(settings.anthropic_api_key))
-    if settings.mistral_api_key:
-        headers = _bearer(settings.mistral_api_key)
-        return Provider("mistral", _MISTRAL, model or "mistral-small-latest", headers, _MISTRAL_REFUSES)
-    if settings.ollama_base_url:
-        url = settings.ollama_base_url.rstrip("/")
-        return Provider("ollama", url if url.endswith("/v1") else f"{url}/v1", model or "llama3.2")
-    return Provider("builtin", f"http://127.0.0.1:{settings.model_port}/v1", model or BUILT_IN_MODEL)
 
 
 def run(settings: Settings) -> None:
@@ -99,7 +75,10 @@ class GatewayProcess:
         link = Link(db.urls(settings).gateway)
         journal = Journal(settings.journal_path, durable=settings.journal_fsync)
         keys, recorder, upstream = KeyCache(link), Recorder(journal, link), Upstream(provider.base_url)
-        self._gateway = Gateway(keys, journal, Forwarder(provider, upstream, journal, SystemClock()))
+        data = packaged()
+        deployments = ConfiguredDeployments(settings, data)
+        served = frozenset(key for key in data.residencies if deployments.serves(key))
+        self._gateway = Gateway(keys, journal, Forwarder(provider, upstream, journal, SystemClock()), served)
         beside = [_beside(keys.follow()), _beside(recorder.run())]
         log.info("gateway.started", provider=provider.name, model=provider.model, port=settings.gateway_port)
         await send({"type": "lifespan.startup.complete"})
@@ -117,10 +96,6 @@ class GatewayProcess:
         await upstream.close()
         await link.close()
         await send({"type": "lifespan.shutdown.complete"})
-
-
-def _bearer(secret: SecretStr | None) -> dict[str, str]:
-    return {"authorization": f"Bearer {secret.get_secret_value()}"} if secret else {}
 
 
 def _beside(work: Coroutine[Any, Any, None]) -> asyncio.Task[None]:

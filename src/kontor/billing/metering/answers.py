@@ -57,6 +57,17 @@ KEY_UNASSIGNED: Final = Refusal(
     "gateway.key_unassigned",
     Text(de="Diese Instanz gehört noch zu keinem Mandanten.", en="This instance belongs to no tenant yet."),
 )
+RESIDENCY_NOT_SERVED: Final = Refusal(
+    403,
+    "gateway.residency",
+    Text(
+        de=(
+            "Für den gewählten Datenstandort ist gerade kein Modell verfügbar. Bitte wenden Sie sich an "
+            "Ihren Ansprechpartner."
+        ),
+        en="No model is available for the chosen data residency just now. Please contact your provider.",
+    ),
+)
 KEY_SUSPENDED: Final = Refusal(403, "gateway.suspended", SUSPENDED)
 NOT_FOUND: Final = Refusal(
     404,

@@ -36,12 +36,13 @@ class Admitted:
 
 
 class Gateway:
-    """The ASGI application."""
+    """The ASGI application. `residencies` are the choices of data residency that its provider may serve."""
 
-    def __init__(self, keys: KeyCache, journal: Journal, forwarder: Forwarder) -> None:
+    def __init__(self, keys: KeyCache, journal: Journal, forwarder: Forwarder, residencies: frozenset[str]) -> None:
         self._keys = keys
         self._journal = journal
         self._forwarder = forwarder
+        self._residencies = residencies
         self._models = [ASSISTANT]
         self._started = int(time())
 
@@ -79,6 +80,8 @@ class Gateway:
         key = admitted.key
         if key.state == "suspended":
             await self._notice(caller, asked, key, answers.KEY_SUSPENDED)
+        elif key.residency not in self._residencies:
+            await self._notice(caller, asked, key, answers.RESIDENCY_NOT_SERVED)
         elif asked.model not in self._models:
             await self._refuse(caller, answers.model_unknown(400 if key.kind == "instance" else 404))
         else:

@@ -47,8 +47,12 @@ async def issue_direct_key(tx: Tx, tenant: TenantId, language: Lang = "de") -> t
     return key, secret
 
 
-async def bind_key(tx: Tx, instance: InstanceId, tenant: TenantId, language: Lang = "de") -> None:
-    """The instance's keys call models for the tenant; refusals are in its language. A second call changes nothing.
+async def bind_key(
+    tx: Tx, instance: InstanceId, tenant: TenantId, language: Lang = "de", residency: str = "eu"
+) -> None:
+    """The instance's keys call models for the tenant, only such as its choice of data residency permits.
+
+    Refusals are in its language. A second call changes nothing.
 
     Raises KeyUnknown when the instance has no key, or only another tenant's.
     """
@@ -57,7 +61,7 @@ async def bind_key(tx: Tx, instance: InstanceId, tenant: TenantId, language: Lan
         update(GatewayKey)
         .where(GatewayKey.instance_id == instance)
         .where(GatewayKey.tenant_id.is_(None) | (GatewayKey.tenant_id == tenant))
-        .values(tenant_id=tenant, language=language),
+        .values(tenant_id=tenant, language=language, residency=residency),
     )
     if not bound:
         raise KeyUnknown

@@ -30,6 +30,7 @@ class Key:
     state: State
     language: Lang
     is_revoked: bool
+    residency: str = "eu"
 
 
 def mint() -> tuple[str, bytes]:
@@ -49,9 +50,9 @@ def bearer(header: bytes | None) -> bytes | None:
     return hash_secret(secret.decode("ascii"))
 
 
-def key_of(row: tuple[UUID, str, UUID | None, UUID | None, str, str, bool]) -> Key:
-    """From the columns (id, kind, instance_id, tenant_id, state, language, is revoked)."""
-    id_, kind, instance, tenant, state, language, is_revoked = row
+def key_of(row: tuple[UUID, str, UUID | None, UUID | None, str, str, bool, str]) -> Key:
+    """From the columns (id, kind, instance_id, tenant_id, state, language, is revoked, residency)."""
+    id_, kind, instance, tenant, state, language, is_revoked, residency = row
     return Key(
         GatewayKeyId(id_),
         "instance" if kind == "instance" else "direct",
@@ -60,4 +61,5 @@ def key_of(row: tuple[UUID, str, UUID | None, UUID | None, str, str, bool]) -> K
         "active" if state == "active" else "suspended",
         "en" if language == "en" else "de",
         is_revoked,
+        residency,
     )

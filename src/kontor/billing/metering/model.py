@@ -46,6 +46,7 @@ class GatewayKey(Base):
     tenant_id: Mapped[UUID | None] = mapped_column(index=True)
     state: Mapped[str] = mapped_column(server_default="active")
     language: Mapped[str] = mapped_column(server_default="de")
+    residency: Mapped[str] = mapped_column(server_default="eu")
     created_at: Mapped[datetime]
     revoked_at: Mapped[datetime | None]
     changed_at: Mapped[datetime] = mapped_column(server_default=text("clock_timestamp()"), index=True)
