@@ -9,8 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from kontor.core.clock import Month
-from kontor.tenants.sla.availability import Interval, Measured, Span, measure
-from kontor.tenants.sla.model import IntervalKind
+from kontor.tenants.sla.availability import Interval, IntervalKind, Measured, Span, measure
 
 NOVEMBER = Span(Month(2026, 11).start, Month(2026, 11).end)
 DAY_S = 24 * 3600

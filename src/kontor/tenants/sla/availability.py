@@ -9,10 +9,18 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from decimal import ROUND_FLOOR, Decimal
+from enum import StrEnum
 from fractions import Fraction
 from typing import Final
 
-from kontor.tenants.sla.model import IntervalKind
+
+class IntervalKind(StrEnum):
+    """What an interval is, when it is not up."""
+
+    DOWN = "down"
+    UNOBSERVED = "unobserved"
+    EXCLUDED = "excluded"
+
 
 # Where intervals overlap the first counts: an exclusion covers downtime, and what was seen to be down was seen.
 PRECEDENCE: Final = (IntervalKind.EXCLUDED, IntervalKind.DOWN, IntervalKind.UNOBSERVED)

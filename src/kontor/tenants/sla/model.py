@@ -19,14 +19,6 @@ from kontor.core.db import Base
 from kontor.core.tenancy import tenant_table
 
 
-class IntervalKind(StrEnum):
-    """What an interval is, when it is not up."""
-
-    DOWN = "down"
-    UNOBSERVED = "unobserved"
-    EXCLUDED = "excluded"
-
-
 class Component(StrEnum):
     """What an outage is an outage of."""
 

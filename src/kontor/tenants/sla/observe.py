@@ -18,7 +18,8 @@ from kontor.core.db import Database, Tx
 from kontor.core.ids import InstanceId, OutageId, TenantId, new_id
 from kontor.tenants.model import Tenant, TenantState
 from kontor.tenants.sla import causes
-from kontor.tenants.sla.model import Component, IntervalKind, Outage, Service
+from kontor.tenants.sla.availability import IntervalKind
+from kontor.tenants.sla.model import Component, Outage, Service
 
 LONGEST_GAP: Final = timedelta(seconds=30)
 

@@ -10,8 +10,8 @@ from sqlalchemy import func, select
 from kontor.core.clock import Month, day_of, day_start
 from kontor.core.db import Tx
 from kontor.core.ids import InstanceId, OutageId, TenantId
-from kontor.tenants.sla.availability import Interval, Measured, Span, measure
-from kontor.tenants.sla.model import IntervalKind, Outage, Service
+from kontor.tenants.sla.availability import Interval, IntervalKind, Measured, Span, measure
+from kontor.tenants.sla.model import Outage, Service
 from kontor.tenants.sla.observe import LONGEST_GAP
 
 STRIP_DAYS: Final = 90
