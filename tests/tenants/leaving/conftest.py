@@ -7,6 +7,7 @@ import pytest
 
 from kontor.core.clock import FixedClock
 from kontor.core.db import Database
+from support.erasures import Erasures
 from support.exports import Exports
 from support.fleet import Fleet
 
@@ -23,3 +24,9 @@ async def fleet(database: Database, clock: FixedClock) -> AsyncIterator[Fleet]:
 def exports(database: Database, clock: FixedClock, fleet: Fleet, tmp_path: Path) -> Exports:
     """Exports of the fleet's tenants."""
     return Exports(database, clock, fleet.runtime, tmp_path)
+
+
+@pytest.fixture
+def erasures(fleet: Fleet, exports: Exports, tmp_path: Path) -> Erasures:
+    """Erasures of the fleet's tenants."""
+    return Erasures(fleet, exports, tmp_path)

@@ -212,6 +212,11 @@ def sweep_scratch(root: Path, tenant: TenantId) -> None:
         shutil.rmtree(left, ignore_errors=True)
 
 
+def scratch_left(root: Path, tenant: TenantId) -> int:
+    """How many folders of the tenant's exports lie in the scratch folder."""
+    return len(list(root.glob(f"{tenant}.*")))
+
+
 async def sweep_exports(database: Database, files: Files) -> int:
     """Exports that are past their time are expired and their files gone; those that stand still have failed.
 

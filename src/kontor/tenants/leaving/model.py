@@ -6,8 +6,8 @@ Invariants:
 - At most one export of a tenant is queued or running. `tries` counts starts, also those that killed their worker.
 - `touched_at` is its last sign of life.
 - `file` is set in the transaction that makes the export ready, never before the whole file is stored.
-- An erasure's `step` only moves forward, except that a verification that finds something left starts anew.
-- `persons` holds whose data keys are still to be destroyed, and is emptied when they are.
+- An erasure's `step` only moves forward, except that a verification that finds something left goes back.
+- `persons` holds who goes with the tenant, and `instances` what was its assistant; both are emptied at the end.
 """
 
 from datetime import datetime
