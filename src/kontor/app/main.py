@@ -9,7 +9,7 @@ from fastapi import FastAPI
 
 from kontor.app import api, ops
 from kontor.app.container import Container
-from kontor.app.http import errors, health
+from kontor.app.http import errors, health, openapi
 from kontor.app.http.middleware import BodyLimit, RequestContext, SameOrigin
 from kontor.app.reactions import reactions
 from kontor.core import telemetry
@@ -47,6 +47,7 @@ def create_app(container: Container) -> FastAPI:
     app.include_router(health.router)
     for router in (*api.ROUTERS, *ops.ROUTERS):
         app.include_router(router)
+    openapi.install(app)
     settings = container.settings
     app.add_middleware(BodyLimit)
     app.add_middleware(SameOrigin, base_url=settings.base_url)

@@ -30,8 +30,8 @@ LOOK_INTO_YOUR_MAIL = Text(
 class SignUpIn(Body):
     """A new account."""
 
-    email: Email = Field(examples=["ada@muster-gmbh.de"])
-    password: Password = Field(examples=["Drei Äpfel und ein Boot"])
+    email: Email
+    password: Password
     language: Lang | None = None
 
 
@@ -44,8 +44,8 @@ class TokenIn(Body):
 class LoginIn(Body):
     """Address and password."""
 
-    email: Email = Field(examples=["ada@muster-gmbh.de"])
-    password: Annotated[str, Field(min_length=1, max_length=200)]
+    email: Email
+    password: Annotated[str, Field(min_length=1, max_length=200, examples=["Drei Äpfel und ein Boot"])]
 
 
 class CodeIn(Body):
@@ -71,7 +71,7 @@ class NewPasswordIn(Body):
 class ChangePasswordIn(Body):
     """A new password by the old one."""
 
-    old: Annotated[str, Field(min_length=1, max_length=200)]
+    old: Annotated[str, Field(min_length=1, max_length=200, examples=["Drei Birnen und ein Boot"])]
     new: Password
 
 

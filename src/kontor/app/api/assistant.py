@@ -49,8 +49,10 @@ class AssistantOut(Answer):
 class AssistantPatch(Body):
     """What is to change; what is left out stays."""
 
-    display_name: Annotated[Line, Field(max_length=DISPLAY_NAME_LENGTH)] | None = None
-    system_prompt: Annotated[Prose, Field(min_length=1, max_length=PROMPT_LENGTH)] | None = None
+    display_name: Annotated[Line, Field(max_length=DISPLAY_NAME_LENGTH)] | None = Field(None, examples=["Ada"])
+    system_prompt: Annotated[Prose, Field(min_length=1, max_length=PROMPT_LENGTH)] | None = Field(
+        None, examples=["Wir öffnen um 7 Uhr. Duze niemanden."]
+    )
 
 
 @router.get("", responses=problems())

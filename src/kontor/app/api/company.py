@@ -62,9 +62,9 @@ class CompanyPatch(Body):
     """What is to change; what is left out stays."""
 
     legal_name: Line | None = None
-    street: Line | None = None
-    postcode: Annotated[Line, Field(max_length=16)] | None = None
-    city: Line | None = None
+    street: Line | None = Field(None, examples=["Münsterplatz 2"])
+    postcode: Annotated[Line, Field(max_length=16)] | None = Field(None, examples=["89073"])
+    city: Line | None = Field(None, examples=["Ulm"])
     country: Annotated[str, Field(min_length=2, max_length=2)] | None = None
     industry: Annotated[str, Field(max_length=40)] | None = None
     use_case: Annotated[Prose, Field(min_length=1, max_length=2000)] | None = None

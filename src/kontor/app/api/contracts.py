@@ -46,7 +46,9 @@ class SignatureIn(Body):
     kind: str = Field(max_length=40, examples=["terms"])
     version: str = Field(max_length=20, examples=["2026-11"])
     language: Lang
-    sha256: str = Field(pattern="^[0-9a-f]{64}$")
+    sha256: str = Field(
+        pattern="^[0-9a-f]{64}$", examples=["9f86d081884c7d659a2feaa0c55ad015a3bf4f1b2b0b822cd15d6c15b0f00a08"]
+    )
 
 
 class SignaturesIn(Body):

@@ -78,7 +78,7 @@ class AcceptIn(Body):
     """Accepts an invitation."""
 
     token: Token
-    password: Annotated[str, Field(min_length=1, max_length=200)]
+    password: Annotated[str, Field(min_length=1, max_length=200, examples=["Drei Äpfel und ein Boot"])]
 
 
 class JoinedOut(Answer):

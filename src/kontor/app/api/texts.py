@@ -3,7 +3,7 @@
 import unicodedata
 from typing import Annotated
 
-from pydantic import AfterValidator, EmailStr, StringConstraints
+from pydantic import AfterValidator, EmailStr, Field, StringConstraints
 
 MAX_EMAIL = 254
 
@@ -39,11 +39,15 @@ Line = Annotated[str, StringConstraints(min_length=1, max_length=200), AfterVali
 Prose = Annotated[str, StringConstraints(max_length=20_000), AfterValidator(_prose)]
 """Several lines of up to 20,000 characters, NFC."""
 
-Email = Annotated[EmailStr, AfterValidator(_short_email)]
+Email = Annotated[EmailStr, AfterValidator(_short_email), Field(examples=["ada@muster-gmbh.de"])]
 """An address that mail can be sent to in principle (RFC 5321, 5322; internationalised domains too)."""
 
-Password = Annotated[str, StringConstraints(min_length=10, max_length=200)]
+Password = Annotated[str, StringConstraints(min_length=10, max_length=200), Field(examples=["Drei Äpfel und ein Boot"])]
 """10 to 200 characters of any kind, also spaces and emoji; nothing else is demanded (NIST SP 800-63B, 3.1.1)."""
 
-Token = Annotated[str, StringConstraints(min_length=20, max_length=200, pattern=r"^[A-Za-z0-9_-]+$")]
+Token = Annotated[
+    str,
+    StringConstraints(min_length=20, max_length=200, pattern=r"^[A-Za-z0-9_-]+$"),
+    Field(examples=["Q0Vt9Yx2mJ7a-4LrW8sKd_1BfHn5uPzE6gTcXoAiRyM"]),
+]
 """The secret part of a link or receipt."""

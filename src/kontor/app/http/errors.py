@@ -133,12 +133,10 @@ def from_domain(error: DomainError, lang: Lang) -> JSONResponse:
 
 
 def problems(*statuses: int) -> dict[int | str, dict[str, Any]]:
-    """For a route's `responses`: which refusals it can give."""
+    """For a route's `responses`: which refusals it can give. app/http/openapi.py adds their schema and examples."""
     described = sorted({400, 401, 403, 404, 413, 422, 429, 503, *statuses})
-    return {
-        status: {"model": Problem, "description": HTTPStatus(status).phrase, "content": {MEDIA_TYPE: {}}}
-        for status in described
-    }
+    content = {MEDIA_TYPE: {"schema": {"$ref": "#/components/schemas/Problem"}}}
+    return {status: {"description": HTTPStatus(status).phrase, "content": content} for status in described}
 
 
 def install(app: FastAPI) -> None:
