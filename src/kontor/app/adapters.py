@@ -24,6 +24,9 @@ _BEGINNING: Final = datetime(2020, 1, 1, tzinfo=UTC)
 _DEPLOYMENTS: Final = {"openai": "openai-us", "anthropic": "anthropic-us", "mistral": "mistral-eu"}
 
 
+EVER: Final = datetime(2020, 1, 1, tzinfo=UTC)
+
+
 class MeteredKeys:
     """tenants.ports.GatewayKeys over billing's keys."""
 
@@ -61,6 +64,19 @@ class BilledUsage:
         """All usage by Berlin day and model."""
         days = await queries.usage_by_day(tx, tenant, _BEGINNING, tx.now + timedelta(hours=1))
         return queries.usage_csv([replace(day, model=safe_cell(day.model)) for day in days])
+
+    async def erase(self, tx: Tx, tenant: TenantId) -> None:
+        """Keys, events and sums are gone, and what a journal still holds is dropped."""
+        await queries.erase_usage(tx, tenant)
+
+
+class RecordedUsage:
+    """tenants.leaving.ports.UsageRecords over billing's events and sums."""
+
+    async def as_csv(self, tx: Tx, tenant: TenantId) -> str:
+        """All usage by day and model, with names that no spreadsheet takes for a formula."""
+        rows = await queries.usage_by_day(tx, tenant, EVER, tx.now + timedelta(days=1))
+        return queries.usage_csv([replace(row, model=safe_cell(row.model)) for row in rows])
 
     async def erase(self, tx: Tx, tenant: TenantId) -> None:
         """Keys, events and sums are gone, and what a journal still holds is dropped."""

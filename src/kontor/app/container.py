@@ -1,6 +1,6 @@
 """The composition root: settings in, wired parts out; each process takes what it needs."""
 
-from kontor.app.adapters import ConfiguredDeployments, MeteredKeys, PricedPlans
+from kontor.app.adapters import ConfiguredDeployments, MeteredKeys, PricedPlans, RecordedUsage
 from kontor.billing import plans
 from kontor.core import db
 from kontor.core.clock import Clock, SystemClock
@@ -11,6 +11,7 @@ from kontor.core.mail import MailServer
 from kontor.core.settings import Settings
 from kontor.tenants.contracts import catalogue
 from kontor.tenants.contracts.acceptance import Paper
+from kontor.tenants.leaving.register import FolderRegister
 from kontor.tenants.people.passwords import Passwords
 from kontor.tenants.people.sign_up import Links
 from kontor.tenants.provisioning.talk import http_client
@@ -34,6 +35,8 @@ class Container:
         self.sellers = load_sellers(settings.base_url, settings.sellers_file)
         self.prices = plans.load(settings.plans_file)
         self.keys = MeteredKeys()
+        self.usage = RecordedUsage()
+        self.erasures = FolderRegister(settings.keys_path.parent / "erasures.jsonl")
         self.desk = Desk(self.database, self.sellers, http_client())
         currencies = {code: country.currency for code, country in self.catalogue.countries.items()}
         self.paper = Paper(

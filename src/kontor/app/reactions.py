@@ -6,7 +6,8 @@ from kontor.app.container import Container
 from kontor.core.db import Tx
 from kontor.core.events import Reactions
 from kontor.core.ids import TenantId
-from kontor.tenants.events import TenantResumed, TenantSuspended
+from kontor.tenants.events import AssistantRemoved, TenantResumed, TenantSuspended
+from kontor.tenants.leaving.eraser import advance_at_once
 from kontor.tenants.model import Tenant, TenantState
 from kontor.tenants.talk.events import HumanRequested
 from kontor.tenants.talk.notify import notify_members
@@ -29,8 +30,12 @@ def reactions(container: Container) -> Reactions:
             if not await is_suspended(tx, event.tenant):
                 await container.keys.unpause(tx, event.tenant)
 
+    async def go_on_with_the_erasure(event: AssistantRemoved) -> None:
+        await advance_at_once(database, event.tenant)
+
     return {
         HumanRequested: [tell_members_that_a_human_is_wanted],
+        AssistantRemoved: [go_on_with_the_erasure],
         TenantSuspended: [pause_keys],
         TenantResumed: [unpause_keys],
     }

@@ -16,17 +16,23 @@ from starlette.routing import Route
 
 from kontor.app.container import Container
 from kontor.app.reactions import reactions
+from kontor.app.schema import METADATA
 from kontor.core import idempotency, mail, telemetry
 from kontor.core.errors import DomainError
 from kontor.core.events import handlers, subscribers
 from kontor.core.jobs import Schedule, Work, Worker
 from kontor.core.settings import Settings
+from kontor.tenants.leaving.build import ExportBuilder, sweep_exports
+from kontor.tenants.leaving.erase import ADVANCE_JOB
+from kontor.tenants.leaving.eraser import Eraser, advance_due
+from kontor.tenants.leaving.export import BUILD_JOB
 from kontor.tenants.people import reset, sessions, sign_up
 from kontor.tenants.provisioning.blueprint import Blueprint
 from kontor.tenants.provisioning.fake import FakeRuntime
 from kontor.tenants.provisioning.local import LocalRuntime
 from kontor.tenants.provisioning.pool import Making
 from kontor.tenants.provisioning.reconcile import Reconciler
+from kontor.tenants.provisioning.runtime import Runtime
 from kontor.tenants.provisioning.spec import RELEASE
 from kontor.tenants.sla.watch import Watch
 from kontor.tenants.talk import retention
@@ -58,9 +64,24 @@ def reconciler_of(container: Container, runtime: LocalRuntime | FakeRuntime) -> 
     )
 
 
-def work_of(container: Container) -> Work:
+def eraser_of(container: Container, runtime: Runtime) -> Eraser:
+    """What erases tenants."""
+    return Eraser(
+        container.database,
+        files=container.files,
+        runtime=runtime,
+        keys=container.keys,
+        usage=container.usage,
+        register=container.erasures,
+        metadata=METADATA,
+        scratch=container.settings.scratch_path,
+    )
+
+
+def work_of(container: Container, runtime: Runtime) -> Work:
     """All jobs and schedules."""
-    database = container.database
+    database, files = container.database, container.files
+    scratch = container.settings.scratch_path
 
     async def sweep_people() -> None:
         await sign_up.sweep(database)
@@ -72,14 +93,24 @@ def work_of(container: Container) -> Work:
     async def keep_retention() -> None:
         await retention.purge_all(database)
 
+    async def drop_old_exports() -> None:
+        await sweep_exports(database, files)
+
+    async def go_on_with_erasures() -> None:
+        await advance_due(database)
+
     return Work(
         handlers={
             reset.JOB: reset.link_job(database, container.links),
             mail.SEND_JOB: mail.sender_job(database, container.mail_server),
+            BUILD_JOB: ExportBuilder(database, files, runtime, container.usage, scratch),
+            ADVANCE_JOB: eraser_of(container, runtime),
             **handlers(reactions(container)),
         },
         schedules=(
             Schedule("people.sweep", "13 * * * *", sweep_people),
+            Schedule("exports.sweep", "23 * * * *", drop_old_exports),
+            Schedule("erasures.advance", "* * * * *", go_on_with_erasures),
             Schedule(retention.SCHEDULE, retention.EVERY_NIGHT, keep_retention),
         ),
     )
@@ -90,7 +121,7 @@ async def serve(settings: Settings) -> None:
     container = Container(settings)
     container.database.subscribe(subscribers(reactions(container)))
     runtime = runtime_of(settings)
-    worker, reconciler = Worker(container.database, work_of(container)), reconciler_of(container, runtime)
+    worker, reconciler = Worker(container.database, work_of(container, runtime)), reconciler_of(container, runtime)
     stopping = asyncio.Event()
     loop = asyncio.get_running_loop()
     for number in (signal.SIGTERM, signal.SIGINT):

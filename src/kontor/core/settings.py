@@ -127,6 +127,11 @@ class Settings(BaseSettings):
         return self.journal_dir or self.state_dir / "journal"
 
     @property
+    def scratch_path(self) -> Path:
+        """Where exports are put together before they are sealed and stored."""
+        return self.state_dir / "scratch"
+
+    @property
     def instances_path(self) -> Path:
         """Where LocalRuntime keeps one folder per instance."""
         return self.state_dir / "instances"

@@ -69,19 +69,29 @@ def outbox() -> None:
 
 @app.command()
 def migrate(revision: Annotated[str, typer.Argument(help="Alembic revision")] = "head") -> None:
-    """Bring roles, schema and the shipped prices of the database to a revision."""
+    """Bring roles, schema and shipped prices to a revision, and repeat erasures that a restore has undone."""
     import asyncio  # noqa: PLC0415
 
     from kontor.app.container import Container  # noqa: PLC0415
+    from kontor.app.schema import METADATA  # noqa: PLC0415
+    from kontor.app.worker import eraser_of, runtime_of  # noqa: PLC0415
     from kontor.billing.metering.price_book import load_shipped_prices  # noqa: PLC0415
+    from kontor.core.ids import PREFIXES, encode  # noqa: PLC0415
     from kontor.core.migrate import migrate_async  # noqa: PLC0415
+    from kontor.tenants.leaving.replay import replay_register  # noqa: PLC0415
 
     async def run() -> None:
         container = Container(settings())
         await migrate_async(container.database.urls, revision)
         async with container.database.system_uow() as tx:
             await load_shipped_prices(tx)
+        runtime = runtime_of(container.settings)
+        eraser = eraser_of(container, runtime)
+        repeated = await replay_register(container.database, container.erasures, runtime, eraser, METADATA)
+        await runtime.close()
         await container.close()
+        for erasure in repeated:
+            typer.echo(f"Repeated the erasure {encode(PREFIXES['erasure'], erasure)}, which a restore had undone.")
 
     asyncio.run(run())
     typer.echo(f"The schema is at {revision}.")
