@@ -105,7 +105,7 @@ async def test_an_erasure_ends_the_assistant_and_stands_in_the_tenants_audit_log
 
     assert (erased.status_code, shown["state"]) == (202, "erasing")
     assert again.json() == erased.json()
-    assert erased.json()["erasure"].startswith("era_")
+    assert erased.json()["erasure_id"].startswith("era_")
     assert before["action"] == "tenant.activated"
     assert (last["action"], last["actor_kind"], last["personal"]) == (
         "tenant.erasure_requested",

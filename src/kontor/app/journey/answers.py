@@ -2,7 +2,6 @@
 
 from datetime import date
 from decimal import Decimal
-from typing import Any
 
 from pydantic import BaseModel, ConfigDict
 
@@ -188,10 +187,26 @@ class ExportedConversation(Seen):
 
 
 class Receipt(Seen):
-    """The receipt of an erasure. `proof` is what was measured when it was done."""
+    """What opens the proof of an erasure."""
 
-    id: str
-    state: str
-    step: str = ""
-    failure: str | None = None
-    proof: dict[str, Any] | None = None
+    erasure_id: str
+    token: str
+
+
+class Proof(Seen):
+    """What was measured after the erasure."""
+
+    rows_left: dict[str, int]
+    files_left: int
+    instances_left: int
+    data_keys_left: int
+    audit_entries: int
+    audit_is_intact: bool
+
+
+class Erasure(Seen):
+    """How far an erasure is."""
+
+    step: str
+    is_done: bool
+    proof: Proof | None

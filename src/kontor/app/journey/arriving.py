@@ -20,8 +20,6 @@ from kontor.app.journey.customer import ask, until
 from kontor.app.journey.failed import StepFailed, expect
 from kontor.app.journey.story import Story
 
-MAIL_WITHIN_S: Final = 60.0
-READY_WITHIN_S: Final = 120.0
 KEY_SCOPES: Final = ["chat", "usage", "read"]
 
 
@@ -41,7 +39,7 @@ async def mail(story: Story) -> str:
 
     line = await until(
         newest,
-        within_s=MAIL_WITHIN_S,
+        within_s=story.patience.mail_s,
         otherwise=lambda: f"no mail for {story.email} in {story.customer.outbox_url}. Does the worker run?",
     )
     letter = await ask(story.customer.mailbox, "GET", f"/api/mails/{line.id}", Mail)
@@ -108,5 +106,5 @@ async def assistant_ready(story: Story) -> str:
             raise StepFailed(now.failure_code or "journey.assistant", now.failure or now.step)
         return now if now.is_serving else None
 
-    found = await until(serving, within_s=READY_WITHIN_S, otherwise=lambda: f"the assistant stands at: {last}")
+    found = await until(serving, within_s=story.patience.ready_s, otherwise=lambda: f"the assistant stands at: {last}")
     return f"{found.display_name}: {last}"

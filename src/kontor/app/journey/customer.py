@@ -26,7 +26,10 @@ class _Refusal(Seen):
 
 
 class Customer:
-    """One visitor of the portal (`browser`: cookies and Origin), its program (`program`: an API key), its mailbox."""
+    """One visitor of the portal (`browser`: cookies and Origin), its program (`program`: an API key), its mailbox.
+
+    `stranger` is somebody without any login.
+    """
 
     def __init__(self, url: str, outbox: str, language: str, headers: Mapping[str, str] | None = None) -> None:
         self.url = url.rstrip("/")
@@ -37,6 +40,7 @@ class Customer:
         origin = {"origin": f"{parts.scheme}://{parts.netloc}"}
         self.browser = httpx.AsyncClient(base_url=self.url, headers=own | origin, timeout=timeout, trust_env=False)
         self.program = httpx.AsyncClient(base_url=self.url, headers=own, timeout=ANSWER_TIMEOUT_S, trust_env=False)
+        self.stranger = httpx.AsyncClient(base_url=self.url, headers=own, timeout=timeout, trust_env=False)
         self.mailbox = httpx.AsyncClient(base_url=self.outbox_url, timeout=timeout, trust_env=False)
 
     async def __aenter__(self) -> Self:
@@ -45,7 +49,7 @@ class Customer:
     async def __aexit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        for client in (self.browser, self.program, self.mailbox):
+        for client in (self.browser, self.program, self.stranger, self.mailbox):
             await client.aclose()
 
     def use_key(self, secret: str) -> None:

@@ -1,18 +1,15 @@
 """Taking everything along, and leaving nothing behind."""
 
 import io
-import json
 import zipfile
 from hashlib import sha256
 from typing import Final
 
-from kontor.app.journey.answers import Export, ExportedConversation, Manifest, Receipt
+from kontor.app.journey.answers import Erasure, Export, ExportedConversation, Manifest, Proof, Receipt
 from kontor.app.journey.customer import ask, read_json, send, status_of, until
 from kontor.app.journey.failed import StepFailed, expect
 from kontor.app.journey.story import Story
 
-EXPORT_WITHIN_S: Final = 120.0
-GONE_WITHIN_S: Final = 180.0
 CONVERSATIONS: Final = "conversations/openai-chat.json"
 USAGE: Final = "usage/usage.csv"
 FILES: Final = frozenset(
@@ -41,7 +38,7 @@ async def export(story: Story) -> str:
             raise StepFailed("journey.export", now.error or "the export failed")
         return now if now.state == "ready" else None
 
-    ready = await until(finished, within_s=EXPORT_WITHIN_S, otherwise=lambda: f"export {asked.id} is not ready")
+    ready = await until(finished, within_s=story.patience.export_s, otherwise=lambda: f"export {asked.id} is not ready")
     content = (await send(browser, "GET", f"/api/v1/exports/{ready.id}/download")).content
     digest = sha256(content).hexdigest()
     expect(holds=digest == ready.sha256, code="export_digest", detail=f"it has {digest}, {ready.sha256} was said")
@@ -58,29 +55,37 @@ async def export(story: Story) -> str:
 
 
 async def deletion(story: Story) -> str:
-    """The erasure is asked for; its receipt is there and needs no login."""
-    browser = story.customer.browser
-    response = await send(browser, "DELETE", "/api/v1/tenant")
-    story.receipt = response.headers.get("location", "")
-    expect(holds=bool(story.receipt), code="receipt", detail="the answer does not say where the receipt is")
-    now = await ask(story.customer.mailbox, "GET", story.customer.url + story.receipt, Receipt)
-    return f"receipt {now.id}: {now.state}"
+    """The erasure is asked for; its receipt opens it without any login."""
+    confirmation = {"confirm": story.company}
+    story.receipt = await ask(story.customer.browser, "DELETE", "/api/v1/tenant", Receipt, json=confirmation)
+    now = await _erasure(story, story.receipt)
+    return f"receipt {story.receipt.erasure_id}, at {now.step}"
 
 
 async def everything_gone(story: Story) -> str:
-    """The receipt shows that files, process, rows and key are gone; session, key and login open nothing."""
+    """The receipt proves that files, process, rows and keys are gone; session, API key and login open nothing."""
+    receipt = story.receipt
+    if receipt is None:
+        raise StepFailed("journey.receipt", "there is no receipt of a deletion")
     last = ""
 
-    async def done() -> Receipt | None:
+    async def done() -> Erasure | None:
         nonlocal last
-        now = await ask(story.customer.mailbox, "GET", story.customer.url + story.receipt, Receipt)
+        now = await _erasure(story, receipt)
         last = now.step
         story.detail(last)
-        return now if now.state == "done" else None
+        return now if now.is_done else None
 
-    receipt = await until(done, within_s=GONE_WITHIN_S, otherwise=lambda: f"the erasure stands at: {last}")
+    erasure = await until(done, within_s=story.patience.gone_s, otherwise=lambda: f"the erasure stands at: {last}")
     await _is_nobody(story)
-    return _check_proof(receipt)
+    if erasure.proof is None:
+        raise StepFailed("journey.proof", "the erasure is done and shows no proof")
+    return _checked(erasure.proof)
+
+
+async def _erasure(story: Story, receipt: Receipt) -> Erasure:
+    bearer = {"authorization": f"Bearer {receipt.token}"}
+    return await ask(story.customer.stranger, "GET", f"/api/v1/erasures/{receipt.erasure_id}", Erasure, headers=bearer)
 
 
 async def _is_nobody(story: Story) -> None:
@@ -97,10 +102,21 @@ async def _is_nobody(story: Story) -> None:
         )
 
 
-def _check_proof(receipt: Receipt) -> str:
-    proof = receipt.proof or {}
-    expect(holds=bool(proof), code="proof", detail="the receipt holds no proof")
-    return json.dumps(proof, ensure_ascii=False)
+def _checked(proof: Proof) -> str:
+    left = {
+        **{f"rows in {table}": count for table, count in proof.rows_left.items()},
+        "files": proof.files_left,
+        "processes": proof.instances_left,
+        "keys": proof.data_keys_left,
+    }
+    found = ", ".join(f"{count} {what}" for what, count in left.items() if count)
+    expect(holds=not found, code="proof", detail=f"something is left: {found}")
+    expect(holds=bool(proof.rows_left), code="proof", detail="no table was counted")
+    expect(holds=proof.audit_is_intact, code="proof", detail="the audit log does not verify any more")
+    return (
+        f"0 files, 0 processes, 0 rows in {len(proof.rows_left)} tables, 0 keys; "
+        f"{proof.audit_entries} entries of the audit log verify; session, API key and login give 401"
+    )
 
 
 def _files(content: bytes) -> dict[str, bytes]:
@@ -128,8 +144,9 @@ def _check_manifest(files: dict[str, bytes]) -> None:
 def _check_conversations(story: Story, content: bytes) -> int:
     conversations = read_json(content, list[ExportedConversation], CONVERSATIONS)
     messages = [message for one in conversations for message in one.messages]
-    everything = "\n".join(message.content for message in messages)
-    for text in story.said:
-        for line in filter(None, text.splitlines()):
-            expect(holds=line in everything, code="export", detail=f"what was said is missing: {line[:200]}")
+    told = "\n".join(message.content for message in messages if message.role != "user")
+    asked = {message.content for message in messages if message.role == "user"}
+    missing = [text for text in story.asked if text not in asked]
+    missing += [line for text in story.heard for line in filter(None, text.splitlines()) if line not in told]
+    expect(holds=not missing, code="export", detail=f"what was said is missing: {missing}")
     return len(messages)

@@ -5,7 +5,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Final
 
-from kontor.app.journey.answers import Tokens
+from kontor.app.journey.answers import Receipt, Tokens
 from kontor.app.journey.customer import Customer
 
 PERSON: Final = "Jürgen"
@@ -54,6 +54,17 @@ WORDS: Final = {
 }
 
 
+@dataclass(frozen=True, slots=True)
+class Patience:
+    """How long the journey waits for what happens in the background."""
+
+    mail_s: float = 60.0
+    ready_s: float = 120.0
+    usage_s: float = 30.0
+    export_s: float = 120.0
+    gone_s: float = 180.0
+
+
 def _nobody(_: str) -> None:
     """Tells nobody."""
 
@@ -68,16 +79,18 @@ class Story:
     email: str = field(default_factory=lambda: f"journey-{secrets.token_hex(6)}@example.org")
     password: str = field(default_factory=lambda: f"Drei Äpfel und ein Boot {secrets.token_hex(6)}")
     company: str = "Bäckerei Müller Reise GmbH"
+    patience: Patience = field(default_factory=Patience)
     detail: Callable[[str], None] = _nobody
 
     link: str = ""
     tenant: str = ""
     slug: str = ""
     conversation: str = ""
-    said: list[str] = field(default_factory=list)
+    asked: list[str] = field(default_factory=list)
+    heard: list[str] = field(default_factory=list)
     used: list[Tokens] = field(default_factory=list)
     usage_csv: str = ""
-    receipt: str = ""
+    receipt: Receipt | None = None
 
     @property
     def words(self) -> Words:

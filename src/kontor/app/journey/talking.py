@@ -11,7 +11,6 @@ from kontor.app.journey.story import END_USER, PERSON, Story
 
 CHAT: Final = "/api/v1/chat/completions"
 LEAST_CHUNKS: Final = 3
-USAGE_WITHIN_S: Final = 30.0
 _DATA: Final = "data: "
 
 
@@ -55,7 +54,8 @@ async def streaming_answer(story: Story) -> str:
         code="stream",
         detail=f"{len(pieces)} pieces came, at least {LEAST_CHUNKS} were expected: it does not stream",
     )
-    story.said += [story.words.streaming, "".join(pieces)]
+    story.asked.append(story.words.streaming)
+    story.heard.append("".join(pieces))
     return f"{len(pieces)} pieces: {''.join(pieces)[:60]}"
 
 
@@ -89,7 +89,7 @@ async def usage(story: Story) -> str:
 
     found = await until(
         equal,
-        within_s=USAGE_WITHIN_S,
+        within_s=story.patience.usage_s,
         otherwise=lambda: f"usage shows {last}; the answers reported {told[0]} in, {told[1]} out",
     )
     by_row = (sum(row.input_tokens for row in found.rows), sum(row.output_tokens for row in found.rows))
@@ -106,7 +106,8 @@ async def _answer(story: Story, text: str) -> str:
         story.used.append(answer.usage)
     content = answer.choices[0].message.content or ""
     expect(holds=bool(content), code="answer", detail="the answer is empty")
-    story.said += [text, content]
+    story.asked.append(text)
+    story.heard.append(content)
     return content
 
 

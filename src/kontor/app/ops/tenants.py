@@ -6,7 +6,8 @@ from typing import Annotated
 from fastapi import APIRouter, Depends, Path, Query
 from pydantic import Field
 
-from kontor.app.api.ids import ErasureIdText, InstanceIdText, TenantIdText
+from kontor.app.api.erasures import ReceiptOut
+from kontor.app.api.ids import InstanceIdText, TenantIdText
 from kontor.app.api.schemas import Answer, Body
 from kontor.app.http.deps import ContainerDep, DatabaseDep, LoggedIn, OperatorCaller, OperatorReader
 from kontor.app.http.errors import problems
@@ -58,13 +59,6 @@ class SuspensionIn(Body):
     """Why the tenant is suspended."""
 
     why: Suspension
-
-
-class ReceiptOut(Answer):
-    """What opens the proof of an erasure; to be handed to the customer."""
-
-    erasure: ErasureIdText
-    token: str
 
 
 @router.get("/tenants", responses=problems())
@@ -123,7 +117,9 @@ async def erase_tenant(tenant_id: TenantPath, caller: OperatorCaller, container:
     """Everything of the tenant is being erased; nothing brings it back. A second call gives the same receipt."""
     async with container.database.uow(tenant_id) as tx:
         receipt = await begin_erasure(tx, tenant_id, _actor(caller), container.keys)
-    return ReceiptOut(erasure=receipt.erasure, token=receipt.token)
+    erasure = encode(PREFIXES["erasure"], receipt.erasure)
+    url = f"{container.settings.base_url.rstrip('/')}/api/v1/erasures/{erasure}"
+    return ReceiptOut(erasure_id=receipt.erasure, token=receipt.token, url=url)
 
 
 async def _shown(database: Database, tenant: TenantId) -> TenantLineOut:
