@@ -114,7 +114,7 @@ def _safe_part(part: str) -> str:
         "_" if letter in _FORBIDDEN or unicodedata.category(letter) in ("Cc", "Cf", "Cs", "Zl", "Zp") else letter
         for letter in part
     )
-    kept = kept.strip(" ").rstrip(".")[-_LONGEST_NAME:].strip(" ")
+    kept = kept.rstrip(". ")[-_LONGEST_NAME:].lstrip(" ")
     if kept.partition(".")[0].casefold() in _DEVICES:
         return f"_{kept}"
     return kept
