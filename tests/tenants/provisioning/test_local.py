@@ -1,6 +1,7 @@
 """What LocalRuntime promises about processes, users, folders and locks, with a program that starts at once."""
 
 import asyncio
+import hashlib
 import os
 import signal
 import subprocess
@@ -211,22 +212,23 @@ async def test_what_an_instance_keeps_outside_its_folder_goes_with_it(runtime: L
     place = Place(folder / "instances", spec.instance)
     uid = record_of(place).uid
     locks = LOCKS / f"openclaw-state-locks-{os.getuid() if uid is None else uid}"
-    mark = subprocess.run(
-        ["sh", "-c", f"printf %s {place.state}/state/openclaw.sqlite | sha256sum | cut -c1-8"],
-        capture_output=True,
-        text=True,
-        check=True,
-    ).stdout.strip()
+    agent = place.state / "agents" / "main" / "agent" / "openclaw-agent.sqlite"
+    agent.parent.mkdir(parents=True)
+    agent.touch()
+    own = [
+        locks / f"state-handles.{hashlib.sha256(str(database).encode()).hexdigest()[:8]}.lock.sqlite"
+        for database in (place.state / "state" / "openclaw.sqlite", agent)
+    ]
+    others = locks / "state-handles.00000000.lock.sqlite"
     locks.mkdir(mode=0o700, exist_ok=True)
-    own, others = locks / f"state-handles.{mark}.lock.sqlite", locks / "state-handles.00000000.lock.sqlite"
-    own.touch()
-    others.touch()
+    for lock in (*own, others):
+        lock.touch()
     if uid is not None:
         os.chown(locks, uid, uid)
 
     await runtime.delete(spec.instance)
 
-    assert not own.exists()
+    assert not any(lock.exists() for lock in own)
     assert others.exists()
     others.unlink()
     if uid is not None:

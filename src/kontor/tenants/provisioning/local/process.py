@@ -20,6 +20,7 @@ from kontor.tenants.provisioning.local.record import Place, Record
 from kontor.tenants.provisioning.spec import InstanceSpec
 
 LOCKS: Final = Path("/tmp")  # noqa: S108 - OpenClaw 2026.9.4 keeps its locks there, whatever TMPDIR says
+DATABASE: Final = "state/state/openclaw.sqlite"
 REAP_S: Final = 5.0
 LOG_BYTES: Final = 64 * 1024
 LONGEST_DETAIL: Final = 300
@@ -116,17 +117,18 @@ def why(place: Place, record: Record, returned: int | None) -> tuple[str, str | 
 
 
 def remove_locks(place: Place, uid: int | None) -> None:
-    """What OpenClaw keeps outside the volume is gone: empty lock files that are named for the path of its database."""
+    """What OpenClaw keeps outside the volume is gone: empty lock files, named for the paths of its databases."""
     user = os.getuid() if uid is None else uid
-    database = place.state.resolve() / "state" / "openclaw.sqlite"
-    mark = hashlib.sha256(str(database).encode()).hexdigest()[:8]
+    home = place.home.resolve()
+    databases = {path for path in place.volume(uid).paths() if path.endswith(".sqlite")} | {DATABASE}
+    marks = {hashlib.sha256(str(home / path).encode()).hexdigest()[:8] for path in databases}
     folder = LOCKS / f"openclaw-state-locks-{user}"
     with contextlib.suppress(OSError):
         held = os.open(folder, os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC)
         try:
             if os.fstat(held).st_uid == user:
                 for name in os.listdir(held):  # noqa: PTH208 - pathlib lists no open folder
-                    if f".{mark}.lock.sqlite" in name:
+                    if any(f".{mark}.lock.sqlite" in name for mark in marks):
                         os.unlink(name, dir_fd=held)
         finally:
             os.close(held)
