@@ -147,6 +147,9 @@ def _check_conversations(story: Story, content: bytes) -> int:
     told = "\n".join(message.content for message in messages if message.role != "user")
     asked = {message.content for message in messages if message.role == "user"}
     missing = [text for text in story.asked if text not in asked]
-    missing += [line for text in story.heard for line in filter(None, text.splitlines()) if line not in told]
+    # The disclosure is Kontor's own: that it was told is a fact about the conversation, not a message in it.
+    disclosure = story.words.disclosure.format(company=story.company)
+    heard = [line for text in story.heard for line in text.splitlines() if line and disclosure not in line]
+    missing += [line for line in heard if line not in told]
     expect(holds=not missing, code="export", detail=f"what was said is missing: {missing}")
     return len(messages)
