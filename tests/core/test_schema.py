@@ -25,6 +25,7 @@ SYSTEM_UOW_CALLERS = {
     "core/mail.py": "sends mail, to persons too who have no tenant",
     "app/http/deps.py": "finds out who calls",
     "app/http/idempotency.py": "keys belong to a credential, not to a tenant",
+    "app/api/erasures.py": "shows the proof of a tenant that is gone to whoever holds its receipt",
     "app/api/access.py": "sign-up, login and the own account come before any tenant",
     "app/api/company.py": "a company that is being created is nobody's tenant yet",
     "app/api/people.py": "an invitation is opened by who is no member yet",

@@ -139,4 +139,6 @@ ROUTES: dict[tuple[str, str], Entry] = {
     ("GET", "/api/v1/exports"): member(ADMINS, scope="export"),
     ("GET", "/api/v1/exports/{export_id}"): member(ADMINS, scope="export", ids={"export_id": "export"}),
     ("GET", "/api/v1/exports/{export_id}/download"): member(ADMINS, scope="export", ids={"export_id": "export"}),
+    ("DELETE", "/api/v1/tenant"): member(OWNER, body={"confirm": "not its name"}),
+    ("GET", "/api/v1/erasures/{erasure_id}"): PUBLIC,  # only for who holds the receipt's token
 }
