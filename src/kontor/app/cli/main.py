@@ -22,9 +22,10 @@ app = typer.Typer(
 @app.command()
 def up() -> None:
     """Start everything on this machine; Ctrl-C stops it."""
+    from kontor.app.demo import seed  # noqa: PLC0415
     from kontor.app.up.command import up as run  # noqa: PLC0415
 
-    raise typer.Exit(run())
+    raise typer.Exit(run(seed=seed))
 
 
 @app.command()
@@ -73,7 +74,6 @@ def migrate(revision: Annotated[str, typer.Argument(help="Alembic revision")] = 
     import asyncio  # noqa: PLC0415
 
     from kontor.app.container import Container  # noqa: PLC0415
-    from kontor.app.schema import METADATA  # noqa: PLC0415
     from kontor.app.worker import eraser_of, runtime_of  # noqa: PLC0415
     from kontor.billing.metering.price_book import load_shipped_prices  # noqa: PLC0415
     from kontor.core.ids import PREFIXES, encode  # noqa: PLC0415
@@ -87,7 +87,7 @@ def migrate(revision: Annotated[str, typer.Argument(help="Alembic revision")] = 
             await load_shipped_prices(tx)
         runtime = runtime_of(container.settings)
         eraser = eraser_of(container, runtime)
-        repeated = await replay_register(container.database, container.erasures, runtime, eraser, METADATA)
+        repeated = await replay_register(container.database, container.erasures, runtime, eraser)
         await runtime.close()
         await container.close()
         for erasure in repeated:

@@ -42,6 +42,18 @@ class Me(Seen):
     email: str
 
 
+class Membership(Seen):
+    """One of a person's companies."""
+
+    state: str
+
+
+class Person(Seen):
+    """The logged-in person with all companies."""
+
+    memberships: list[Membership]
+
+
 class Company(Seen):
     """The company."""
 

@@ -64,10 +64,7 @@ async def ask(client: httpx.AsyncClient, method: str, path: str, shape: type[T],
 
 async def send(client: httpx.AsyncClient, method: str, path: str, **request: Any) -> httpx.Response:
     """A successful answer. Raises StepFailed."""
-    response = await status_of(client, method, path, **request)
-    if response.is_error:
-        raise _refused(response)
-    return response
+    return expected(await status_of(client, method, path, **request))
 
 
 async def status_of(client: httpx.AsyncClient, method: str, path: str, **request: Any) -> httpx.Response:
@@ -76,6 +73,13 @@ async def status_of(client: httpx.AsyncClient, method: str, path: str, **request
         return await client.request(method, path, **request)
     except httpx.HTTPError as error:
         raise _no_answer(client, method, path, error) from error
+
+
+def expected(response: httpx.Response) -> httpx.Response:
+    """The same when it is a success. Raises StepFailed."""
+    if response.is_error:
+        raise _refused(response)
+    return response
 
 
 @asynccontextmanager

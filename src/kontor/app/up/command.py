@@ -84,6 +84,7 @@ def _announce(console: Console, planned: Plan, login: DemoLogin | None, state_di
     lines = [*planned.addresses]
     if login is not None:
         lines.append(("Demo login", f"{login.email}   {login.password}"))
+    lines.append(("Ops login", "kontor operators add YOU@EXAMPLE.ORG   in another shell"))
     lines.append(("Logs", str(state_dir / "logs")))
     width = max(len(label) for label, _ in lines)
     console.print(f"\n[bold green]Kontor is running[/] ({took_s:.1f} s). Ctrl-C stops it.\n", highlight=False)
