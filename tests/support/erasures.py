@@ -19,7 +19,7 @@ from kontor.core.ids import ErasureId, PersonId, TenantId, new_id
 from kontor.core.mail import Letter
 from kontor.tenants.leaving.erase import Progress, Receipt, begin_erasure, progress_of
 from kontor.tenants.leaving.eraser import Eraser
-from kontor.tenants.leaving.ports import UsageRecords
+from kontor.tenants.leaving.ports import ErasureRegister, UsageRecords
 from kontor.tenants.leaving.register import FolderRegister
 from kontor.tenants.people import api_keys, sessions
 from kontor.tenants.people.model import Invitation, Membership, Role
@@ -40,17 +40,24 @@ class Erasures:
         self.database: Database = fleet.database
         self.clock: FixedClock = fleet.clock
         self.register = FolderRegister(folder / "erasures.jsonl")
-        self.eraser = self.with_usage(BilledUsage())
+        self.eraser = self._eraser(BilledUsage(), self.register)
 
     def with_usage(self, usage: UsageRecords) -> Eraser:
         """An eraser that asks `usage` to erase what billing has."""
+        return self._eraser(usage, self.register)
+
+    def with_register(self, register: ErasureRegister) -> Eraser:
+        """An eraser that writes into this register."""
+        return self._eraser(BilledUsage(), register)
+
+    def _eraser(self, usage: UsageRecords, register: ErasureRegister) -> Eraser:
         return Eraser(
             self.database,
             files=self.exports.files,
             runtime=self.fleet.runtime,
             keys=self.fleet.gateway,
             usage=usage,
-            register=self.register,
+            register=register,
             metadata=METADATA,
             scratch=self.exports.scratch,
         )

@@ -4,11 +4,14 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
+import pytest
 from sqlalchemy import select
 from sqlalchemy.dialects.postgresql import insert
 
 from kontor.app.schema import METADATA
 from kontor.core.db import Database
+from kontor.core.errors import Unavailable
+from kontor.core.i18n import Text
 from kontor.core.ids import ErasureId, InstanceId, PersonId, TenantId, new_id
 from kontor.tenants.leaving.model import ErasureStep
 from kontor.tenants.leaving.ports import Registered
@@ -165,6 +168,34 @@ async def test_a_person_who_was_erased_comes_back_in_no_other_tenant(erasures: E
     assert not await database.vault.has_key(owner)
 
 
+class FullDisk(FolderRegister):
+    """Takes the request, and then no more."""
+
+    async def add(self, entry: Registered) -> None:
+        if entry.persons:
+            raise Unavailable("disk.full", Text(de="voll", en="full"))
+        await super().add(entry)
+
+
+async def test_an_erasure_that_is_on_its_way_is_not_disturbed_by_a_replay(
+    erasures: Erasures, database: Database, tmp_path: Path
+) -> None:
+    tenant = await erasures.lived_in()
+    persons = await erasures.members(tenant)
+    receipt = await erasures.ask(tenant)
+    await erasures.fleet.reconcile()
+    with pytest.raises(Unavailable):
+        await erasures.with_register(FullDisk(tmp_path / "erasures.jsonl")).advance(receipt.erasure)
+    between = await erasures.look(receipt)
+
+    assert await replay(erasures) == []
+    await erasures.work(receipt.erasure)
+
+    assert between.step == ErasureStep.PERSONS
+    assert (await erasures.look(receipt)).step == ErasureStep.DONE
+    assert not any([await database.vault.has_key(person) for person in persons])
+
+
 async def test_whoever_is_not_in_the_register_stays(erasures: Erasures, database: Database) -> None:
     tenant, person = await erasures.lived_in(), await a_person(database)
     await erasures.erased(await erasures.fleet.company())
@@ -176,6 +207,4 @@ async def test_whoever_is_not_in_the_register_stays(erasures: Erasures, database
 
 
 async def replay(erasures: Erasures) -> list[ErasureId]:
-    return list(
-        await replay_register(erasures.database, erasures.register, erasures.fleet.runtime, erasures.eraser, METADATA)
-    )
+    return list(await replay_register(erasures.database, erasures.register, erasures.fleet.runtime, erasures.eraser))

@@ -4,8 +4,9 @@ The restored rows cannot be read any more, because their keys lie outside the da
 """
 
 from collections.abc import Sequence
+from uuid import UUID
 
-from sqlalchemy import MetaData, delete, select, update
+from sqlalchemy import delete, select, update
 from sqlalchemy.dialects.postgresql import insert
 
 from kontor.core import audit
@@ -13,19 +14,19 @@ from kontor.core.db import Database, Tx
 from kontor.core.errors import Unavailable
 from kontor.core.ids import ErasureId, InstanceId
 from kontor.core.jobs import enqueue
-from kontor.tenants.leaving import rows
 from kontor.tenants.leaving.erase import ADVANCE_JOB
 from kontor.tenants.leaving.eraser import Eraser
 from kontor.tenants.leaving.model import Erasure, ErasureStep
 from kontor.tenants.leaving.ports import ErasureRegister, Registered
 from kontor.tenants.lifecycle import end
 from kontor.tenants.model import Tenant
+from kontor.tenants.people.model import Person
 from kontor.tenants.provisioning.model import Assignment, Instance
 from kontor.tenants.provisioning.runtime import Observed, Runtime
 
 
 async def replay_register(
-    database: Database, register: ErasureRegister, runtime: Runtime, eraser: Eraser, metadata: MetaData
+    database: Database, register: ErasureRegister, runtime: Runtime, eraser: Eraser
 ) -> Sequence[ErasureId]:
     """Whatever a restore brought back of an erased tenant is gone again; which erasures had to be repeated.
 
@@ -35,10 +36,8 @@ async def replay_register(
     repeated = []
     for entry in await register.entries():
         async with database.system_uow() as tx:
-            left = await rows.rows_left(tx, metadata, entry.tenant, list(entry.persons))
-            done = await tx.scalar(select(Erasure.id).where(Erasure.id == entry.erasure, Erasure.done_at.is_not(None)))
-        if done is not None and not any(left.values()):
-            continue
+            if not await _is_undone(tx, entry):
+                continue
         for owner in (entry.tenant, *entry.persons):
             await database.vault.destroy_key(owner)
         async with database.system_uow() as tx:
@@ -51,6 +50,21 @@ async def replay_register(
                 await enqueue(tx, ADVANCE_JOB, {"erasure": str(entry.erasure)}, tenant=entry.tenant)
         repeated.append(entry.erasure)
     return repeated
+
+
+async def _is_undone(tx: Tx, entry: Registered) -> bool:
+    """Whether tenant or persons are there again, to whom all other rows refer.
+
+    An erasure that is still on its way is not: it goes on from its step, and its row is of the same time as the rows
+    that it has yet to delete, also in a backup.
+    """
+    row = await tx.get(Erasure, UUID(str(entry.erasure)), with_for_update=True)
+    if row is not None and row.done_at is None:
+        row.persons = sorted({*row.persons, *entry.persons})
+        return False
+    tenant = await tx.scalar(select(Tenant.id).where(Tenant.id == entry.tenant))
+    person = await tx.scalar(select(Person.id).where(Person.id.in_(entry.persons)).limit(1))
+    return row is None or tenant is not None or person is not None
 
 
 async def _begin_anew(tx: Tx, entry: Registered) -> None:
