@@ -30,6 +30,7 @@ SYSTEM_UOW_CALLERS = {
     "app/api/company.py": "a company that is being created is nobody's tenant yet",
     "app/api/people.py": "an invitation is opened by who is no member yet",
     "app/cli/audit.py": "verifies the chains of all tenants",
+    "app/cli/instances.py": "operators see all instances",
     "app/cli/tenants.py": "operators see all tenants",
     "app/cli/usage.py": "compares the sums of all tenants",
     "app/ops/instances.py": "operators see all instances",

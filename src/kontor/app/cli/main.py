@@ -6,6 +6,7 @@ from typing import Annotated
 import typer
 
 from kontor.app.cli import audit, operators, tenants, usage
+from kontor.app.cli.instances import instances
 from kontor.app.cli.journey import journey
 from kontor.app.cli.surroundings import settings
 from kontor.core.errors import DomainError
@@ -98,6 +99,7 @@ def migrate(revision: Annotated[str, typer.Argument(help="Alembic revision")] = 
 
 
 app.command()(journey)
+app.command()(instances)
 app.add_typer(tenants.app, name="tenants")
 app.add_typer(audit.app, name="audit")
 app.add_typer(operators.app, name="operators")
