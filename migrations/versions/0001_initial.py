@@ -682,7 +682,6 @@ def upgrade() -> None:
         sa.Column("observed_until", sa.DateTime(timezone=True), nullable=False),
         sa.ForeignKeyConstraint(["tenant_id"], ["tenants.id"], name=op.f("fk_services_tenant_id")),
         sa.PrimaryKeyConstraint("tenant_id", "instance_id", name=op.f("pk_services")),
-        sa.UniqueConstraint("tenant_id", "instance_id", name=op.f("uq_services_tenant_id_instance_id")),
     )
     op.create_table(
         "sessions",

@@ -12,7 +12,7 @@ from datetime import datetime
 from enum import StrEnum
 from uuid import UUID
 
-from sqlalchemy import CheckConstraint, ForeignKey, ForeignKeyConstraint, Index, UniqueConstraint, text
+from sqlalchemy import CheckConstraint, ForeignKey, ForeignKeyConstraint, Index, text
 from sqlalchemy.orm import Mapped, mapped_column
 
 from kontor.core.db import Base
@@ -29,7 +29,7 @@ class Service(Base):
     """One instance's time in service, as far as it was observed."""
 
     __tablename__ = "services"
-    __table_args__ = (UniqueConstraint("tenant_id", "instance_id"), tenant_table())
+    __table_args__ = (tenant_table(),)
 
     tenant_id: Mapped[UUID] = mapped_column(ForeignKey("tenants.id"), primary_key=True)
     instance_id: Mapped[UUID] = mapped_column(primary_key=True)
