@@ -70,7 +70,7 @@ def facts(phase: str, observed: str, **changes: object) -> Facts:
         ("ready", "ready", "ready", Wait()),
         ("ready", "ready", "failed", Fail("exit_1", None)),
         ("ready", "ready", "absent", Fail("crashed", None)),
-        ("ready", "ready", "stopped", Fail("crashed", None)),
+        ("ready", "ready", "stopped", Start()),
         ("ready", "ready", "starting", Note()),
         ("ready", "failed", "failed", Start()),
         ("ready", "stopped", "stopped", Start()),

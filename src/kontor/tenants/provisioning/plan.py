@@ -166,7 +166,8 @@ def _newly_broken(facts: Facts, seen: Observation, now: datetime) -> Fail | None
             return Fail(seen.code or "start_failed", seen.detail)
         if seen.state is not Observed.READY and now - _since(facts, now) >= START_WITHIN:
             return Fail("start_timeout", None, stops=True)
-    if facts.observed is Observed.READY and seen.state in _DOWN | {Observed.FAILED}:
+    # Stopped is no crash: somebody told it to, as the launcher of one machine does at its end.
+    if facts.observed is Observed.READY and seen.state in {Observed.ABSENT, Observed.FAILED}:
         return Fail(seen.code or "crashed", seen.detail)
     return None
 
