@@ -135,18 +135,21 @@ class BodyLimit:
         if announced.isdecimal() and int(announced) > self._limit:
             await self._refuse(scope, receive, send)
             return
-        read, started = 0, False
+        read, started, is_over = 0, False, False
 
         async def receiving() -> Message:
-            nonlocal read
+            nonlocal read, is_over
             message = await receive()
             read += len(message.get("body", b""))
             if read > self._limit:
+                is_over = True
                 raise _BodyTooLarge
             return message
 
         async def sending(message: Message) -> None:
             nonlocal started
+            if is_over and not started:
+                return  # whoever read the body took our error for a broken one and answers that
             started = True
             await send(message)
 
@@ -155,6 +158,7 @@ class BodyLimit:
         except _BodyTooLarge:
             if started:
                 raise
+        if is_over and not started:
             await self._refuse(scope, receive, send)
 
     async def _refuse(self, scope: Scope, receive: Receive, send: Send) -> None:
