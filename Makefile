@@ -1,6 +1,8 @@
 # Everything a newcomer types. Needs Python 3.11, git and make; the rest is installed by scripts/bootstrap.py.
 
-PYTHON ?= $(shell command -v python3.13 || command -v python3.12 || command -v python3.11 || command -v python3)
+# The first that runs and is new enough; a name alone may be a shim that leads nowhere.
+PYTHON ?= $(or $(shell for p in python3 python3.13 python3.12 python3.11; do \
+  $$p -c 'import sys; sys.exit(sys.version_info < (3, 11))' 2>/dev/null && echo $$p && break; done),python3)
 VENV := $(or $(KONTOR_VENV),.venv)
 BIN := $(VENV)/bin
 WORKERS ?= 2
