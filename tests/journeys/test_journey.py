@@ -1,4 +1,7 @@
-"""The main job on real parts, from sign-up to erased, and what is left of it: looked at from the inside."""
+"""The main job on real parts, from sign-up to erased, and what is left of it: looked at from the inside.
+
+The first file of this folder: nobody has used the product before.
+"""
 
 import json
 from typing import Any

@@ -95,6 +95,18 @@ class ModelControl:
         answer = httpx.post(f"{self.url}/control/behaviour", json=[behaviour], headers=self._headers)
         assert answer.status_code == 204, answer.text
 
+    def behave_as_usual(self) -> None:
+        """What it was told and has not done yet is forgotten."""
+        self._delete("behaviour")
+
+    def forget_counts(self) -> None:
+        """It counts from zero."""
+        self._delete("counts")
+
+    def _delete(self, what: str) -> None:
+        answer = httpx.delete(f"{self.url}/control/{what}", headers=self._headers)
+        assert answer.status_code == 204, answer.text
+
     def counts(self, marker: str | None = None) -> dict[str, int]:
         """What the model saw, overall or in questions with a marker."""
         counts = httpx.get(f"{self.url}/control/counts", headers=self._headers).json()
