@@ -237,3 +237,32 @@ async def test_whom_a_list_is_for_gets_it(world: World, method: str, path: str, 
         answer = await world.send(world.people[role], method, path, entry)
 
         assert answer.status_code == 200, f"{role}: {answer.text}"
+
+
+@on_one_loop
+@pytest.mark.parametrize(("method", "path", "entry"), cases(Access.PAGE))
+async def test_without_login_a_page_sends_to_the_login(world: World, method: str, path: str, entry: Entry) -> None:
+    answer = await world.send(world.stranger, method, path, entry)
+
+    assert answer.status_code == 303
+    assert answer.headers["location"].startswith("/login?next=/")
+
+
+@on_one_loop
+@pytest.mark.parametrize(("method", "path", "entry"), cases(Access.PAGE))
+async def test_a_page_shows_another_tenants_owner_nothing_of_ours(
+    world: World, method: str, path: str, entry: Entry
+) -> None:
+    answer = await world.send(world.other, method, path, entry)
+
+    assert answer.status_code < 500
+    assert "Bäckerei" not in answer.text
+
+
+@on_one_loop
+@pytest.mark.parametrize(("method", "path", "entry"), cases(Access.PAGE))
+async def test_a_page_refuses_lesser_roles(world: World, method: str, path: str, entry: Entry) -> None:
+    for role in sorted(EVERYONE - entry.roles):
+        answer = await world.send(world.people[role], method, path, entry)
+
+        assert answer.status_code in {403, 404}, f"{role}: {answer.text}"

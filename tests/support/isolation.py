@@ -19,6 +19,8 @@ class Access(StrEnum):
 
     PUBLIC = "public"
     """Anybody."""
+    PAGE = "page"
+    """A page of the portal for whoever is logged in; others are sent to the login."""
     PERSON = "person"
     """Whoever is logged in, with or without a company; shows and changes only the person's own."""
     MEMBER = "member"
@@ -43,6 +45,8 @@ class Entry:
 
 PUBLIC = Entry(Access.PUBLIC)
 PERSON = Entry(Access.PERSON)
+PAGE = Entry(Access.PAGE)
+KIND = {"kind": "=terms"}
 TOKEN = {"token": "x" * 43}
 COMPLETION = {"model": "assistant", "messages": [{"role": "user", "content": "Hallo"}]}
 SIGNATURE = {"kind": "terms", "version": "2026-11", "language": "de", "sha256": "0" * 64}
@@ -66,6 +70,36 @@ ROUTES: dict[tuple[str, str], Entry] = {
     ("GET", "/readyz"): PUBLIC,
     ("GET", "/metrics"): PUBLIC,
     ("GET", "/api/v1/openapi.json"): PUBLIC,
+    ("MOUNT", "/static"): PUBLIC,
+    ("GET", "/"): PUBLIC,
+    ("GET", "/sign-up"): PUBLIC,
+    ("POST", "/sign-up"): PUBLIC,
+    ("GET", "/verify"): PUBLIC,
+    ("POST", "/verify"): PUBLIC,
+    ("GET", "/login"): PUBLIC,
+    ("POST", "/login"): PUBLIC,
+    ("POST", "/logout"): PUBLIC,
+    ("GET", "/forgot"): PUBLIC,
+    ("POST", "/forgot"): PUBLIC,
+    ("GET", "/reset"): PUBLIC,
+    ("POST", "/reset"): PUBLIC,
+    ("POST", "/language"): PUBLIC,
+    ("GET", "/imprint"): PUBLIC,
+    ("GET", "/privacy"): PUBLIC,
+    ("GET", "/sub-processors"): PUBLIC,
+    ("GET", "/home"): PAGE,
+    ("GET", "/onboarding/company"): PAGE,
+    ("GET", "/onboarding/quote"): PAGE,
+    ("POST", "/onboarding/company"): PAGE,
+    ("GET", "/onboarding/contracts"): PAGE,
+    ("POST", "/onboarding/contracts"): Entry(Access.PAGE, OWNER),
+    ("GET", "/onboarding/contracts/{kind}"): Entry(Access.PAGE, ids=KIND),
+    ("GET", "/onboarding/contracts/{kind}.pdf"): Entry(Access.PAGE, ids=KIND),
+    ("GET", "/onboarding/progress"): PAGE,
+    ("POST", "/onboarding/retry"): Entry(Access.PAGE, ADMINS),
+    ("GET", "/chat"): PAGE,
+    ("POST", "/chat/new"): PAGE,
+    ("GET", "/usage"): PAGE,
     ("POST", "/api/v1/signups"): PUBLIC,
     ("POST", "/api/v1/signups/confirmation"): PUBLIC,
     ("POST", "/api/v1/sessions"): PUBLIC,

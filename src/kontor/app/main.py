@@ -6,11 +6,16 @@ from typing import Final
 
 import uvicorn
 from fastapi import FastAPI
+from starlette.staticfiles import StaticFiles
 
 from kontor.app import api, ops
 from kontor.app.container import Container
 from kontor.app.http import errors, health, openapi
 from kontor.app.http.middleware import BodyLimit, RequestContext, SameOrigin
+from kontor.app.portal import routes as portal
+from kontor.app.portal.assets import STATIC
+from kontor.app.portal.render import Pages
+from kontor.app.portal.routes import failures
 from kontor.app.reactions import reactions
 from kontor.core import telemetry
 from kontor.core.events import subscribers
@@ -43,11 +48,15 @@ def create_app(container: Container) -> FastAPI:
     )
     app.state.container = container
     container.database.subscribe(subscribers(reactions(container)))
-    errors.install(app)
+    pages = Pages()
+    app.state.pages = pages
+    errors.install(app, failures.drawn(pages, container))
+    failures.install(app)
     app.include_router(health.router)
-    for router in (*api.ROUTERS, *ops.ROUTERS):
+    for router in (*api.ROUTERS, *ops.ROUTERS, *portal.ROUTERS):
         app.include_router(router)
     openapi.install(app)
+    app.mount("/static", StaticFiles(directory=STATIC), name="static")
     settings = container.settings
     app.add_middleware(BodyLimit)
     app.add_middleware(SameOrigin, base_url=settings.base_url)

@@ -1,13 +1,13 @@
 """Refusals as HTTP: one table from kind to status, every 4xx and 5xx as problem+json (RFC 9457)."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from http import HTTPStatus
 from typing import Any, Final
 
 import structlog
 from fastapi import FastAPI, Request
 from fastapi.exceptions import RequestValidationError
-from fastapi.responses import JSONResponse
+from fastapi.responses import JSONResponse, Response
 from pydantic import BaseModel, Field
 from starlette.exceptions import HTTPException
 
@@ -139,34 +139,40 @@ def problems(*statuses: int) -> dict[int | str, dict[str, Any]]:
     return {status: {"description": HTTPStatus(status).phrase, "content": content} for status in described}
 
 
-def install(app: FastAPI) -> None:
-    """Every error of this app is answered as a problem."""
+def _as_it_is(_: Request, response: JSONResponse) -> Response:
+    return response
 
-    async def domain_error(request: Request, error: Exception) -> JSONResponse:
+
+def install(app: FastAPI, shown: Callable[[Request, JSONResponse], Response] = _as_it_is) -> None:
+    """Every error of this app is answered as a problem; `shown` may draw it for whoever looks with a browser."""
+
+    async def domain_error(request: Request, error: Exception) -> Response:
         assert isinstance(error, DomainError)  # noqa: S101 - registered for this class
         if error.kind is Kind.UNAVAILABLE:
             log.warning("request.unavailable", code=error.code, cause=repr(error.__cause__))
-        return from_domain(error, lang_of(request))
+        return shown(request, from_domain(error, lang_of(request)))
 
-    async def http_error(request: Request, error: Exception) -> JSONResponse:
+    async def http_error(request: Request, error: Exception) -> Response:
         assert isinstance(error, HTTPException)  # noqa: S101 - registered for this class
         code, text = _FROM_FRAMEWORK.get(error.status_code, _UNKNOWN)
-        return problem(error.status_code, code, text(lang_of(request)), headers=dict(error.headers or {}))
+        return shown(
+            request, problem(error.status_code, code, text(lang_of(request)), headers=dict(error.headers or {}))
+        )
 
-    async def invalid(request: Request, error: Exception) -> JSONResponse:
+    async def invalid(request: Request, error: Exception) -> Response:
         assert isinstance(error, RequestValidationError)  # noqa: S101 - registered for this class
         found = error.errors()
         if any(item["type"] == "json_invalid" for item in found):
             code, text = _FROM_FRAMEWORK[400]
-            return problem(400, code, text(lang_of(request)))
+            return shown(request, problem(400, code, text(lang_of(request))))
         errors = [
             FieldError(field=".".join(str(part) for part in item["loc"]), message=str(item["msg"])) for item in found
         ]
-        return problem(422, "request.invalid", _INVALID(lang_of(request)), errors=errors)
+        return shown(request, problem(422, "request.invalid", _INVALID(lang_of(request)), errors=errors))
 
-    async def broken(request: Request, error: Exception) -> JSONResponse:
+    async def broken(request: Request, error: Exception) -> Response:
         log.error("request.failed", exc_info=error)
-        return problem(500, "internal", _BROKEN(lang_of(request)))
+        return shown(request, problem(500, "internal", _BROKEN(lang_of(request))))
 
     app.add_exception_handler(DomainError, domain_error)
     app.add_exception_handler(HTTPException, http_error)

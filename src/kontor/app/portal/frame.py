@@ -71,6 +71,9 @@ NAV: Final = (
     ),
 )
 
+# Pages that have their routes; the others are drawn and wait for theirs.
+SERVED: Final = frozenset({"chat", "usage"})
+
 OPS_NAV: Final = (
     NavItem("tenants", "/ops/tenants", "building", Text(de="Mandanten", en="Tenants")),
     NavItem("instances", "/ops/instances", "server", Text(de="Instanzen", en="Instances")),
@@ -152,7 +155,8 @@ class Frame:
         if self.current is None:
             return ()
         role = self.current.role
-        groups = (NavGroup(g.heading, tuple(i for i in g.items if role in i.roles)) for g in NAV)
+        served = (NavGroup(g.heading, tuple(i for i in g.items if i.section in SERVED)) for g in NAV)
+        groups = (NavGroup(g.heading, tuple(i for i in g.items if role in i.roles)) for g in served)
         return tuple(group for group in groups if group.items)
 
     def may(self, *roles: str) -> bool:

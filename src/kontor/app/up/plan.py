@@ -107,8 +107,7 @@ def plan(
         programs=programs,
         addresses=[
             ("Portal", f"{base}/"),
-            ("API docs", f"{base}/api/v1/docs"),
-            ("Ops console", f"{base}/ops/"),
+            ("OpenAPI", f"{base}/api/v1/openapi.json"),
             *([("Mail outbox", local["outbox"] + "/")] if own_mail else []),
         ],
     )
