@@ -19,6 +19,7 @@ import pytest
 
 from kontor.core.embedded import EmbeddedPostgres, binaries
 from kontor.core.embedded.errors import PostgresNotStarted
+from kontor.core.embedded.process import identify
 from support.eventually import eventually, eventually_sync
 from support.places import open_folder
 
@@ -133,7 +134,9 @@ async def test_a_killed_server_comes_back_with_what_was_committed(state: Path, l
     held = await asyncpg.connect(url)
     await held.execute("select 1")
 
-    os.kill(_pid(postgres), signal.SIGKILL)
+    killed = _pid(postgres)
+    os.kill(killed, signal.SIGKILL)
+    eventually_sync(lambda: identify(killed) is None, what="the server's end")
     again = launch(state).start()
     held.terminate()
 

@@ -94,15 +94,16 @@ class EmbeddedPostgres:
         account = _account()
         self._prepare_home(account)
         with self._lock():
-            if self._running() is None:
+            if self._running() is not None and self._is_listening():
+                self._log.info("postgres.adopted", data=str(self._data))
+            else:
+                self._await_end()
                 programs = binaries.find(self._pg_bin)
                 if account is not None:
                     programs = binaries.runnable_by_others(programs, self._cache_dir)
                 self._clear_leftovers()
                 self._initialise(programs, account)
                 self._spawn(programs, account)
-            else:
-                self._log.info("postgres.adopted", data=str(self._data))
             self.wait_ready()
         return self.url
 
@@ -159,6 +160,22 @@ class EmbeddedPostgres:
             if time.monotonic() > deadline:
                 raise errors.did_not_start(str(self.log_file), self._tail())
             time.sleep(POLL_S)
+
+    def _is_listening(self) -> bool:
+        """Whether what runs takes connections; one that is about to die, or to begin, gets a moment to decide."""
+        port = int((self._home / "port").read_text())
+        deadline = time.monotonic() + LEFTOVERS_WITHIN_S
+        while self._running() is not None and time.monotonic() < deadline:
+            with contextlib.suppress(OSError), socket.create_connection((HOST, port), timeout=1):
+                return True
+            time.sleep(POLL_S)
+        return False
+
+    def _await_end(self) -> None:
+        """Nothing of this folder runs. Raises PostgresNotStarted when something stays that takes no connections."""
+        running = self._running()
+        if running is not None and not stop(running, signals=STOP):
+            raise errors.did_not_start(str(self.log_file), f"pid {running.pid} cannot be killed")
 
     def _prepare_home(self, account: pwd.struct_passwd | None) -> None:
         self._home.mkdir(parents=True, exist_ok=True, mode=0o711)
