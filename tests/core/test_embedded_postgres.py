@@ -314,12 +314,13 @@ def _pid(postgres: EmbeddedPostgres) -> int:
 
 
 def _servers(state: Path) -> list[int]:
-    found = []
+    """The servers, without their children: a fresh one still has its parent's command line for a moment."""
+    found: dict[int, int] = {}
     for process in psutil.process_iter():
         with contextlib.suppress(psutil.NoSuchProcess, psutil.AccessDenied):
             if str(state / "postgres" / "data") in process.cmdline():
-                found.append(process.pid)
-    return found
+                found[process.pid] = process.ppid()
+    return [pid for pid, parent in found.items() if parent not in found]
 
 
 def _started_by_a_process_that_was_killed(state: Path) -> str:
