@@ -141,3 +141,14 @@ async def test_the_side_bar_leads_only_to_pages_that_are_served(web: Web) -> Non
 
         for path in re.findall(r'href="(/[^"]*)"', side_bar):
             assert (await ada.get(path)).status_code == 200, path
+
+
+async def test_everything_that_a_page_needs_is_served_by_us(web: Web) -> None:
+    async with web.client(**BROWSER) as ada:
+        page = (await ada.get("/")).text
+
+        needed = re.findall(r'(?:href|src)="(/static/[^"]+)"', page)
+        assert any(".css" in path for path in needed)
+        for path in needed:
+            assert (await ada.get(path.replace("&amp;", "&"))).status_code == 200, path
+        assert not re.findall(r'(?:src|href)="https?://(?!kontor\.test)', page)
