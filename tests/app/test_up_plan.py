@@ -122,6 +122,12 @@ def test_a_port_that_was_asked_for_is_used_or_refused_with_its_variable() -> Non
     assert refusal.value.code == "up.port_taken"
 
 
+@pytest.mark.parametrize("name", ports.USUAL)
+def test_every_port_can_be_asked_for(name: str) -> None:
+    """Else two on one machine meet at the one that cannot."""
+    assert ports.choose({ports.VARIABLES[name]: "9100"}, {}, set(), lambda _: True)[name] == 9100
+
+
 def test_two_names_cannot_ask_for_one_port() -> None:
     with pytest.raises(UpRefused, match="9100"):
         ports.choose({"KONTOR_API_PORT": "9100", "KONTOR_GATEWAY_PORT": "9100"}, {}, set(), lambda _: True)

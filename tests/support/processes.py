@@ -1,6 +1,8 @@
 """The product's own processes as tests start them: the built-in model and the gateway, on ports of their own."""
 
+import contextlib
 import os
+import secrets
 import signal
 import socket
 import subprocess
@@ -13,14 +15,21 @@ import httpx
 
 from support.eventually import eventually_sync
 
+BELOW_EPHEMERAL = range(20_000, 32_000)
 CONTROL_TOKEN = "control-token-of-the-tests"
 
 
 def free_port() -> int:
-    """A TCP port of this machine that nobody listens on."""
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])
+    """A TCP port of this machine that nobody listens on, below those that the system gives to connections.
+
+    By lot, so that two runs that ask at one moment do not get the same; a connection made before the port is used
+    cannot take it.
+    """
+    while True:
+        port = secrets.choice(BELOW_EPHEMERAL)
+        with socket.socket() as probe, contextlib.suppress(OSError):
+            probe.bind(("127.0.0.1", port))
+            return port
 
 
 class Process:

@@ -32,7 +32,7 @@ class Stack:
         self.state = state
         self._output = output
         self._launcher: subprocess.Popen[bytes] | None = None
-        ports = {name: str(free_port()) for name in ("api", "gateway", "model", "outbox", "worker")}
+        ports = {name: str(free_port()) for name in ("api", "gateway", "model", "outbox", "worker", "smtp")}
         self.environment = {
             **{name: value for name, value in os.environ.items() if not name.startswith(_FOREIGN)},
             **{f"KONTOR_{name.upper()}_PORT": port for name, port in ports.items()},

@@ -23,6 +23,7 @@ VARIABLES: Final[Mapping[str, str]] = {
     "model": "KONTOR_MODEL_PORT",
     "outbox": "KONTOR_OUTBOX_PORT",
     "worker": "KONTOR_WORKER_PORT",
+    "smtp": "KONTOR_SMTP_PORT",
 }
 HIGHEST: Final = 65535
 
