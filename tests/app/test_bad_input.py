@@ -67,6 +67,8 @@ BODIES = [
     for method, operation in sorted(item.items())
     if "application/json" in operation.get("requestBody", {}).get("content", {})
 ]
+# What an example cannot know: the name that confirms an erasure.
+OF_THE_COMPANY = {"erasure.not_confirmed"}
 every_body = pytest.mark.parametrize(("method", "path", "content"), BODIES)
 
 
@@ -289,7 +291,8 @@ async def test_the_examples_themselves_are_understood(world: World) -> None:
     for method, path, content in (param.values for param in BODIES):
         answer = await world.send_json(method, path, content["example"])
 
-        assert answer.status_code not in {400, 412, 413, 415, 422, 500}, f"{method} {path}: {answer.text}"
+        is_read = answer.status_code not in {400, 412, 413, 415, 422, 500}
+        assert is_read or answer.json()["code"] in OF_THE_COMPANY, f"{method} {path}: {answer.text}"
 
 
 def test_every_kind_of_text_is_found_in_the_document() -> None:
