@@ -169,3 +169,27 @@ async def test_a_switch_to_somebody_elses_company_is_not_found(web: Web) -> None
         refused = await eve.put("/api/v1/me/active-tenant", json={"tenant_id": company["id"]})
 
     assert refused.status_code == 404
+
+
+async def test_retention_is_one_of_three(web: Web) -> None:
+    async with web.client() as ada:
+        await web.active(ada, "ada@example.org")
+        headers = {"if-match": (await ada.get("/api/v1/tenant")).headers["etag"]}
+
+        odd = await ada.patch("/api/v1/tenant", json={"retention_days": 7}, headers=headers)
+        changed = await ada.patch("/api/v1/tenant", json={"retention_days": 30}, headers=headers)
+
+    assert odd.status_code == 422
+    assert changed.json()["retention_days"] == 30
+
+
+async def test_who_is_new_joins_with_a_password_as_long_as_at_sign_up(web: Web) -> None:
+    async with web.client() as ada, web.client() as jo:
+        await web.active(ada, "ada@example.org")
+        await ada.post("/api/v1/invitations", json={"email": "jo@example.org"})
+
+        refused = await jo.post(
+            "/api/v1/invitations/acceptance", json={"token": await web.last_token(), "password": "zu kurz"}
+        )
+
+    assert refused.status_code == 422

@@ -70,6 +70,7 @@ class CompanyPatch(Body):
     use_case: Annotated[Prose, Field(min_length=1, max_length=2000)] | None = None
     residency: Annotated[str, Field(max_length=10)] | None = None
     language: Lang | None = None
+    retention_days: Literal[30, 60, 90] | None = Field(None, description="conversations older than this are erased")
 
 
 class CompanyOut(Answer):
@@ -175,7 +176,7 @@ async def _out(container: ContainerDep, row: Tenant) -> CompanyOut:
         seats=company.seats,
         language=company.language,
         state=row.state,
-        retention_days=row.retention_days or 90,
+        retention_days=row.retention_days,
         created_at=row.created_at,
         activated_at=row.activated_at,
     )

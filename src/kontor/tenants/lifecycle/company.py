@@ -22,6 +22,8 @@ PLANS: Final = ("starter", "professional", "enterprise")
 PILOT_PLAN: Final = "starter"
 PILOT_SEATS: Final = 5
 MOST_SEATS: Final = 10_000
+# Source: product page, "Conversations": the tenant's own retention, in days.
+RETENTIONS: Final = (30, 60, 90)
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,7 +39,10 @@ class Profile:
 
 @dataclass(frozen=True, slots=True)
 class Company:
-    """The form of the sign-up. `country` is ISO 3166-1 alpha-2; a pilot's plan and seats are the pilot's."""
+    """The form of the sign-up. `country` is ISO 3166-1 alpha-2; a pilot's plan and seats are the pilot's.
+
+    Conversations older than `retention_days` are erased.
+    """
 
     legal_name: str
     street: str
@@ -52,6 +57,7 @@ class Company:
     is_pilot: bool
     seats: int
     language: Lang
+    retention_days: int = RETENTIONS[-1]
 
     @property
     def profile(self) -> Profile:
@@ -86,6 +92,8 @@ def checked(company: Company, catalogue: Catalogue) -> Company:
                 en=f"Choose 1 to {MOST_SEATS} seats; for more please contact us.",
             ),
         )
+    if company.retention_days not in RETENTIONS:
+        raise FieldInvalid("retention_days", Text(de="Wählen Sie 30, 60 oder 90 Tage.", en="Choose 30, 60 or 90 days."))
     return replace(
         company,
         legal_name=fields.line("legal_name", company.legal_name, longest=fields.NAME_LENGTH),
@@ -130,6 +138,7 @@ async def company_of(vault: Vault, tenant: Tenant) -> Company:
         is_pilot=tenant.is_pilot,
         seats=tenant.seats,
         language="en" if tenant.language == "en" else "de",
+        retention_days=tenant.retention_days,
     )
 
 

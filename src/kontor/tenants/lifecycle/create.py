@@ -53,6 +53,7 @@ async def create_tenant(
         is_pilot=company.is_pilot,
         seats=company.seats,
         language=company.language,
+        retention_days=company.retention_days,
         state=TenantState.ONBOARDING,
         created_at=tx.now,
     )

@@ -47,6 +47,7 @@ async def edit_company(
     row.profile = await seal_profile(tx.vault, tenant, new.profile)
     row.country, row.industry, row.residency = new.country, new.industry, new.residency
     row.plan, row.is_pilot, row.seats, row.language = new.plan, new.is_pilot, new.seats, new.language
+    row.retention_days = new.retention_days
     row.revision += 1
     await renew_files(tx, tenant)
     await audit.record(
