@@ -8,7 +8,7 @@ from pydantic import Field
 
 from kontor.app.api.ids import ApiKeyIdText, InvitationIdText, MembershipIdText, PersonIdText, TenantIdText
 from kontor.app.api.schemas import Answer, Body
-from kontor.app.api.texts import Email, Line, Token
+from kontor.app.api.texts import Email, Line, Password, Token
 from kontor.app.http.deps import AdminCaller, ContainerDep, DatabaseDep, LangDep, MemberCaller, NotAllowed
 from kontor.app.http.errors import problems
 from kontor.app.http.idempotency import IdempotentRoute
@@ -78,7 +78,7 @@ class AcceptIn(Body):
     """Accepts an invitation."""
 
     token: Token
-    password: Annotated[str, Field(min_length=1, max_length=200, examples=["Drei Äpfel und ein Boot"])]
+    password: Password
 
 
 class JoinedOut(Answer):

@@ -18,6 +18,20 @@ class LoginRefused(DomainError):
         )
 
 
+class PasswordWrong(DomainError):
+    """Somebody who is known gave another password than the person's own."""
+
+    def __init__(self) -> None:
+        super().__init__(
+            Kind.FORBIDDEN,
+            "password.wrong",
+            Text(
+                de="Das ist nicht Ihr bisheriges Passwort. Sie können es zurücksetzen, wenn Sie es nicht mehr wissen.",
+                en="This is not your current password. You can reset it if you do not remember.",
+            ),
+        )
+
+
 class LinkUsed(DomainError):
     """The link is unknown, was used, or was replaced by a newer one."""
 

@@ -20,15 +20,14 @@ from kontor.core.i18n import Lang, Text
 from kontor.core.ids import PREFIXES, InvitationId, MembershipId, PersonId, TenantId, encode, new_id
 from kontor.core.limits import Limit, take
 from kontor.tenants.model import Tenant
-from kontor.tenants.people import addresses, letters
-from kontor.tenants.people.errors import AlreadyMember, LastOwner, LinkExpired, LinkUsed, LoginRefused, SeatsTaken
+from kontor.tenants.people import addresses, letters, reset
+from kontor.tenants.people.errors import AlreadyMember, LastOwner, LinkExpired, LinkUsed, SeatsTaken
 from kontor.tenants.people.model import Invitation, Membership, Person, Role
 from kontor.tenants.people.passwords import Passwords
 from kontor.tenants.people.sign_up import Links
 
 LINK_VALID: Final = timedelta(days=7)
 PER_TENANT: Final = Limit("invitations", 50, 3600)
-PER_PERSON: Final = Limit("invitation-password", 10, 900)
 
 
 class OwnersOnly(DomainError):
@@ -181,7 +180,7 @@ async def accept(
     """The invited person is a member; a new one gets an account with this password, a known one proves it.
 
     The link came to the address, so it also proves the address. Raises LinkUsed, LinkExpired, SeatsTaken,
-    LoginRefused (a known person's password is wrong), Limited.
+    PasswordWrong (a known person's password is wrong), Limited.
     """
     async with database.system_uow() as tx:
         row = await _open_invitation(tx, token)
@@ -189,7 +188,7 @@ async def accept(
         known = await addresses.person_by(tx, email)
     person = PersonId(known.id) if known else PersonId(new_id())
     if known:
-        await _prove(database, passwords, known, password)
+        await reset.prove(database, passwords, person, password)
         hashed = known.password_hash
     else:
         hashed = await passwords.hash(password)
@@ -250,13 +249,6 @@ async def remove(tx: Tx, tenant: TenantId, membership: MembershipId, *, by_role:
         await _keep_an_owner(tx, tenant)
     await tx.delete(row)
     await record(tx, by, "member.removed", target=encode(PREFIXES["membership"], membership))
-
-
-async def _prove(database: Database, passwords: Passwords, person: Person, password: str) -> None:
-    async with database.system_uow() as tx:
-        await take(tx, PER_PERSON, str(person.id))
-    if not await passwords.check(password, person.password_hash):
-        raise LoginRefused
 
 
 async def _open_invitation(tx: Tx, token: str) -> Invitation:

@@ -14,7 +14,7 @@ from kontor.core.ids import PersonId, SessionId, new_id
 from kontor.core.jobs import Handler, Job, enqueue
 from kontor.core.limits import Limit, take
 from kontor.tenants.people import addresses, letters, sessions
-from kontor.tenants.people.errors import LinkExpired, LinkUsed, LoginRefused
+from kontor.tenants.people.errors import LinkExpired, LinkUsed, PasswordWrong
 from kontor.tenants.people.model import PasswordReset, Person
 from kontor.tenants.people.passwords import Passwords
 from kontor.tenants.people.sign_up import Links
@@ -23,6 +23,7 @@ JOB: Final = "people.reset_link"
 LINK_VALID: Final = timedelta(hours=1)
 PER_EMAIL: Final = Limit("reset-email", 5, 3600)
 PER_ADDRESS: Final = Limit("reset-address", 20, 3600)
+PER_PERSON: Final = Limit("password", 10, 900)
 
 
 async def ask(database: Database, *, email: str, lang: Lang, address: str) -> None:
@@ -97,15 +98,20 @@ async def confirm(database: Database, passwords: Passwords, links: Links, *, tok
         return PersonId(person.id)
 
 
+async def prove(database: Database, passwords: Passwords, person: PersonId, password: str) -> None:
+    """Whoever acts is the person, and not somebody at an open browser. Raises PasswordWrong, Limited."""
+    async with database.system_uow() as tx:
+        await take(tx, PER_PERSON, str(person))
+        known = (await tx.get_one(Person, person)).password_hash
+    if not await passwords.check(password, known):
+        raise PasswordWrong
+
+
 async def change(
     database: Database, passwords: Passwords, *, person: PersonId, session: SessionId, old: str, new: str
 ) -> None:
-    """The password is new and all other sessions are over. Raises LoginRefused when the old one is wrong."""
-    async with database.system_uow() as tx:
-        await take(tx, sessions.PER_CODE, f"change|{person}")
-        known = (await tx.get_one(Person, person)).password_hash
-    if not await passwords.check(old, known):
-        raise LoginRefused
+    """The password is new and all other sessions are over. Raises PasswordWrong when the old one is, Limited."""
+    await prove(database, passwords, person, old)
     hashed = await passwords.hash(new)
     async with database.system_uow() as tx:
         (await tx.get_one(Person, person)).password_hash = hashed
