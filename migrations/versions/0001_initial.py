@@ -588,6 +588,13 @@ def upgrade() -> None:
         sa.UniqueConstraint("tenant_id", "id", name=op.f("uq_conversations_tenant_id_id")),
     )
     op.create_index("ix_conversations_age", "conversations", ["tenant_id", "last_at"], unique=False)
+    op.create_index(
+        "ix_conversations_human",
+        "conversations",
+        ["tenant_id"],
+        unique=False,
+        postgresql_where=sa.text("state = 'human'"),
+    )
     op.create_index("ix_conversations_recent", "conversations", ["tenant_id", "last_message"], unique=False)
     op.create_table(
         "exports",

@@ -1,10 +1,12 @@
 """Conversations and their messages as the tenant's people and programs read them, and erasing one."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from uuid import UUID
 
-from sqlalchemy import delete, select
+from sqlalchemy import delete, func, select
+from sqlalchemy.dialects.postgresql import distinct_on
 
 from kontor.core.audit import Actor, record
 from kontor.core.db import Tx
@@ -16,10 +18,14 @@ from kontor.tenants.talk.model import Channel, Conversation, InCharge, Message, 
 
 @dataclass(frozen=True, slots=True)
 class ConversationView:
-    """`user` is the caller's name for its end user; `last_message` the id by which the list is in order."""
+    """`user` is the caller's name for its end user; `last_message` the id by which the list is in order.
+
+    `source` is the API key or the person who asks.
+    """
 
     id: ConversationId
     channel: Channel
+    source: UUID
     state: InCharge
     user: str | None
     created_at: datetime
@@ -88,6 +94,56 @@ async def messages(
     return [await message_view(tx, one) for one in await tx.scalars(query)]
 
 
+async def last_messages(
+    tx: Tx, tenant: TenantId, conversation: ConversationId, *, of: Origin | None, limit: int
+) -> list[MessageView]:
+    """The newest `limit` ones, the oldest of them first. Raises NotFound, also when it is not `of` this origin."""
+    row = await _mine(tx, tenant, conversation, of)
+    query = (
+        select(Message)
+        .where(Message.tenant_id == tenant, Message.conversation_id == row.id)
+        .order_by(Message.seq.desc())
+        .limit(limit)
+    )
+    return [await message_view(tx, one) for one in reversed((await tx.scalars(query)).all())]
+
+
+async def last_words(
+    tx: Tx, tenant: TenantId, conversations: Sequence[ConversationId]
+) -> dict[ConversationId, MessageView]:
+    """What end user, assistant or human said last in each; Kontor's notices do not count."""
+    query = (
+        select(Message)
+        .ext(distinct_on(Message.conversation_id))
+        .where(
+            Message.tenant_id == tenant,
+            Message.conversation_id.in_(conversations),
+            Message.role != Speaker.NOTICE,
+        )
+        .order_by(Message.conversation_id, Message.seq.desc())
+    )
+    rows = (await tx.scalars(query)).all()
+    return {ConversationId(row.conversation_id): await message_view(tx, row) for row in rows}
+
+
+async def count_waiting(tx: Tx, tenant: TenantId) -> int:
+    """Conversations that a human is in charge of and whose end user spoke last."""
+    last = (
+        select(Message.role)
+        .where(
+            Message.tenant_id == tenant,
+            Message.conversation_id == Conversation.id,
+            Message.role.in_([Speaker.USER, Speaker.HUMAN]),
+        )
+        .order_by(Message.seq.desc())
+        .limit(1)
+        .scalar_subquery()
+    )
+    with_human = (Conversation.tenant_id == tenant, Conversation.state == InCharge.HUMAN)
+    query = select(func.count()).select_from(Conversation).where(*with_human, last == Speaker.USER)
+    return await tx.scalar(query) or 0
+
+
 async def erase(tx: Tx, tenant: TenantId, conversation: ConversationId, *, by: Actor) -> None:
     """The conversation and its messages are gone from our tables. Raises NotFound.
 
@@ -123,6 +179,7 @@ async def _view(tx: Tx, row: Conversation) -> ConversationView:
     return ConversationView(
         id=ConversationId(row.id),
         channel=Channel(row.channel),
+        source=row.source,
         state=InCharge(row.state),
         user=await label_of(tx, row),
         created_at=row.created_at,

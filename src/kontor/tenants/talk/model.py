@@ -15,7 +15,7 @@ from datetime import datetime
 from enum import StrEnum
 from uuid import UUID
 
-from sqlalchemy import CheckConstraint, ForeignKey, ForeignKeyConstraint, Index, UniqueConstraint
+from sqlalchemy import CheckConstraint, ForeignKey, ForeignKeyConstraint, Index, UniqueConstraint, text
 from sqlalchemy.orm import Mapped, mapped_column
 
 from kontor.core.db import Base
@@ -68,6 +68,7 @@ class Conversation(Base):
         UniqueConstraint("tenant_id", "channel", "source", "end_user"),
         Index("ix_conversations_recent", "tenant_id", "last_message"),
         Index("ix_conversations_age", "tenant_id", "last_at"),
+        Index("ix_conversations_human", "tenant_id", postgresql_where=text("state = 'human'")),
         _one_of("state", InCharge),
         _one_of("channel", Channel),
         tenant_table(),
