@@ -4,7 +4,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from uuid import UUID
 
-from sqlalchemy import select
+from sqlalchemy import Select, func, select
 
 from kontor.core.db import Tx
 from kontor.core.ids import InstanceId, TenantId
@@ -44,18 +44,32 @@ async def list_instances(
 
     Needs a system unit of work.
     """
-    query = (
-        select(Instance, Tenant.id, Tenant.slug)
-        .outerjoin(Assignment, Assignment.instance_id == Instance.id)
-        .outerjoin(Tenant, Tenant.id == Assignment.tenant_id)
-        .order_by(Instance.id.desc())
-        .limit(max(1, min(limit, MOST)))
-    )
+    query = _lines().order_by(Instance.id.desc()).limit(max(1, min(limit, MOST)))
     if phase is not None:
         query = query.where(Instance.phase == phase)
     if before is not None:
         query = query.where(Instance.id < before)
     return [_line(row, tenant, slug) for row, tenant, slug in await tx.execute(query)]
+
+
+async def instance_line(tx: Tx, instance: InstanceId) -> InstanceLine | None:
+    """One instance. Needs a system unit of work."""
+    row = (await tx.execute(_lines().where(Instance.id == instance))).one_or_none()
+    return _line(*row) if row else None
+
+
+async def count_pool(tx: Tx) -> int:
+    """Instances that are ready and nobody's. Needs a system unit of work."""
+    ready = _lines().where(Instance.phase == Phase.READY, Assignment.tenant_id.is_(None)).with_only_columns(Instance.id)
+    return await tx.scalar(select(func.count()).select_from(ready.subquery())) or 0
+
+
+def _lines() -> Select[Instance, UUID, str]:
+    return (
+        select(Instance, Tenant.id, Tenant.slug)
+        .outerjoin(Assignment, Assignment.instance_id == Instance.id)
+        .outerjoin(Tenant, Tenant.id == Assignment.tenant_id)
+    )
 
 
 def _line(row: Instance, tenant: UUID | None, slug: str | None) -> InstanceLine:

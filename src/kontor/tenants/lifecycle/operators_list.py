@@ -5,12 +5,14 @@ from datetime import datetime
 from typing import Final
 from uuid import UUID
 
-from sqlalchemy import Row, Select, select
+from sqlalchemy import ColumnElement, Row, Select, func, select
 
 from kontor.core.db import Tx
 from kontor.core.ids import InvalidId, TenantId, decode
 from kontor.tenants.model import Tenant, TenantState
+from kontor.tenants.people.model import Membership
 from kontor.tenants.provisioning.model import Assignment, Instance
+from kontor.tenants.states import Phase
 
 MOST: Final = 200
 
@@ -26,7 +28,10 @@ class TenantLine:
     plan: str
     is_pilot: bool
     seats: int
+    members: int
     country: str
+    industry: str
+    residency: str
     created_at: datetime
     activated_at: datetime | None
     instance: UUID | None
@@ -44,6 +49,7 @@ async def list_tenants(
     tx: Tx,
     *,
     state: TenantState | None = None,
+    phase: Phase | None = None,
     search: str | None = None,
     before: TenantId | None = None,
     limit: int = 50,
@@ -52,18 +58,18 @@ async def list_tenants(
 
     `search` is a part of the slug, or a whole id (`tnt_...`). Needs a system unit of work.
     """
-    query = _lines().order_by(Tenant.id.desc()).limit(max(1, min(limit, MOST)))
-    if state is not None:
-        query = query.where(Tenant.state == state)
+    query = _lines().where(*_wanted(state, phase, search)).order_by(Tenant.id.desc())
     if before is not None:
         query = query.where(Tenant.id < before)
-    if search:
-        search = search.replace("\0", "")  # which Postgres takes in no text
-        try:
-            query = query.where(Tenant.id == decode("tnt", search))
-        except InvalidId:
-            query = query.where(Tenant.slug.icontains(search, autoescape=True))
-    return [_line(row) for row in await tx.execute(query)]
+    return [_line(row) for row in await tx.execute(query.limit(max(1, min(limit, MOST))))]
+
+
+async def count_tenants(
+    tx: Tx, *, state: TenantState | None = None, phase: Phase | None = None, search: str | None = None
+) -> int:
+    """How many there are on all pages. Needs a system unit of work."""
+    found = _lines().where(*_wanted(state, phase, search)).with_only_columns(Tenant.id)
+    return await tx.scalar(select(func.count()).select_from(found.subquery())) or 0
 
 
 async def find_tenant(tx: Tx, name: str) -> TenantLine | None:
@@ -76,17 +82,39 @@ async def find_tenant(tx: Tx, name: str) -> TenantLine | None:
     return _line(row) if row else None
 
 
-def _lines() -> Select[Tenant, Instance, datetime | None]:
+def _wanted(state: TenantState | None, phase: Phase | None, search: str | None) -> list[ColumnElement[bool]]:
+    wanted: list[ColumnElement[bool]] = []
+    if state is not None:
+        wanted.append(Tenant.state == state)
+    if phase is not None:
+        wanted.append(Instance.phase == phase)
+    if search:
+        search = search.replace("\0", "")  # which Postgres takes in no text
+        try:
+            wanted.append(Tenant.id == decode("tnt", search))
+        except InvalidId:
+            wanted.append(Tenant.slug.icontains(search, autoescape=True))
+    return wanted
+
+
+def _lines() -> Select[Tenant, Instance, datetime | None, int]:
+    members = (
+        select(func.count())
+        .select_from(Membership)
+        .where(Membership.tenant_id == Tenant.id)
+        .correlate(Tenant)
+        .scalar_subquery()
+    )
     return (
-        select(Tenant, Instance, Assignment.ready_at)
+        select(Tenant, Instance, Assignment.ready_at, members)
         .outerjoin(Assignment, Assignment.tenant_id == Tenant.id)
         .outerjoin(Instance, Instance.id == Assignment.instance_id)
         .execution_options(populate_existing=True)
     )
 
 
-def _line(row: Row[Tenant, Instance, datetime | None]) -> TenantLine:
-    tenant, instance, ready_at = row
+def _line(row: Row[Tenant, Instance, datetime | None, int]) -> TenantLine:
+    tenant, instance, ready_at, members = row
     return TenantLine(
         id=TenantId(tenant.id),
         slug=tenant.slug,
@@ -95,7 +123,10 @@ def _line(row: Row[Tenant, Instance, datetime | None]) -> TenantLine:
         plan=tenant.plan,
         is_pilot=tenant.is_pilot,
         seats=tenant.seats,
+        members=members,
         country=tenant.country,
+        industry=tenant.industry,
+        residency=tenant.residency,
         created_at=tenant.created_at,
         activated_at=tenant.activated_at,
         instance=instance.id if instance else None,
