@@ -1,6 +1,10 @@
-"""`Idempotency-Key` on every POST that creates: a route class that remembers and repeats the answer."""
+"""`Idempotency-Key` on every POST that creates: a route class that remembers and repeats the answer.
+
+A form of the portal carries its key as the hidden field `once`.
+"""
 
 from collections.abc import Callable, Coroutine
+from hashlib import sha256
 from typing import Any, Final
 
 import orjson
@@ -15,7 +19,15 @@ from kontor.core.errors import DomainError, Kind
 from kontor.core.i18n import Text
 
 MAX_KEY: Final = 255
-_REPEATED: Final = ("content-type", "location", "etag")
+_REPEATED: Final = (
+    "content-type",
+    "location",
+    "etag",
+    "content-security-policy",
+    "cache-control",
+    "content-language",
+    "vary",
+)
 
 
 class InvalidKey(DomainError):
@@ -43,14 +55,27 @@ class IdempotentRoute(APIRoute):
         original = super().get_route_handler()
 
         async def handler(request: Request) -> Response:
-            key = request.headers.get("idempotency-key")
-            if request.method != "POST" or key is None:
+            key = await _key_of(request) if request.method == "POST" else None
+            if key is None:
                 return await original(request)
             if not (0 < len(key) <= MAX_KEY and key.isascii() and key.isprintable()):
                 raise InvalidKey
             return await _once(request, key, original)
 
         return handler
+
+
+async def _key_of(request: Request) -> str | None:
+    """The header; of a form its field `once` with its content, because a browser sends no headers of ours.
+
+    Whoever goes back and types something else sends another request.
+    """
+    key = request.headers.get("idempotency-key")
+    if key is None and request.headers.get("content-type", "").startswith("application/x-www-form-urlencoded"):
+        content = await request.body()
+        field = (await request.form()).get("once")
+        return sha256(content).hexdigest() if isinstance(field, str) and field else None
+    return key
 
 
 async def _once(request: Request, key: str, original: Callable[[Request], Coroutine[Any, Any, Response]]) -> Response:
