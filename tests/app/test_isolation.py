@@ -50,7 +50,7 @@ class World:
         for name, kind in entry.ids.items():
             url = url.replace(f"{{{name}}}", kind.removeprefix("=") if kind.startswith("=") else self.ids[kind])
         assert "{" not in url, f"{path}: an id is missing in its entry"
-        return await who.request(method, url, json=entry.body, headers={**entry.headers, **headers})
+        return await who.request(method, url, json=entry.body, data=entry.form, headers={**entry.headers, **headers})
 
 
 @pytest.fixture(scope="module")
@@ -240,7 +240,7 @@ async def test_whom_a_list_is_for_gets_it(world: World, method: str, path: str, 
 
 
 @on_one_loop
-@pytest.mark.parametrize(("method", "path", "entry"), cases(Access.PAGE))
+@pytest.mark.parametrize(("method", "path", "entry"), cases(Access.PAGE, Access.STAFF))
 async def test_without_login_a_page_sends_to_the_login(world: World, method: str, path: str, entry: Entry) -> None:
     answer = await world.send(world.stranger, method, path, entry)
 
@@ -257,6 +257,45 @@ async def test_a_page_shows_another_tenants_owner_nothing_of_ours(
 
     assert answer.status_code < 500
     assert "Bäckerei" not in answer.text
+    for kind, text in world.ids.items():
+        assert text not in answer.text, f"{path} shows another tenant's {kind}"
+
+
+@on_one_loop
+@pytest.mark.parametrize(
+    ("method", "path", "entry"),
+    [
+        case
+        for case in cases(Access.PAGE)
+        if any(not kind.startswith("=") for kind in case.values[2].ids.values()) and not case.values[2].own_rows_only
+    ],
+)
+async def test_a_page_about_an_object_is_not_there_for_another_tenants_owner(
+    world: World, method: str, path: str, entry: Entry
+) -> None:
+    answer = await world.send(world.other, method, path, entry)
+
+    assert answer.status_code == 404, answer.text
+
+
+@on_one_loop
+async def test_another_persons_session_stays_when_somebody_else_ends_it(world: World) -> None:
+    path = "/account/sessions/{session_id}/end"
+
+    await world.send(world.other, "POST", path, ROUTES["POST", path])
+
+    assert (await world.people["owner"].get("/api/v1/me")).status_code == 200
+
+
+@on_one_loop
+@pytest.mark.parametrize(("method", "path", "entry"), cases(Access.STAFF))
+async def test_for_customers_the_operators_pages_do_not_exist(
+    world: World, method: str, path: str, entry: Entry
+) -> None:
+    for who in (*world.people.values(), world.other):
+        answer = await world.send(who, method, path, entry)
+
+        assert answer.status_code == 404, answer.text
 
 
 @on_one_loop

@@ -65,6 +65,7 @@ def test_every_url_follows_the_ports() -> None:
     api = next(program for program in found.programs if program.name == "api")
     assert api.ready_url == "http://127.0.0.1:9090/readyz"
     assert found.environment["KONTOR_BASE_URL"] == "http://127.0.0.1:9090"
+    assert dict(found.addresses)["Operators"] == "http://127.0.0.1:9090/ops/tenants"
     assert dict(found.addresses)["OpenAPI"] == "http://127.0.0.1:9090/api/v1/openapi.json"
 
 

@@ -25,18 +25,21 @@ class Access(StrEnum):
     """Whoever is logged in, with or without a company; shows and changes only the person's own."""
     MEMBER = "member"
     """Members of the active company, by role; API keys by scope."""
+    STAFF = "staff"
+    """A page of the operator's console; to customers it does not exist, others are sent to the login."""
     OPERATOR = "operator"
     """The operator's staff with a second factor; to all others it does not exist."""
 
 
 @dataclass(frozen=True)
 class Entry:
-    """One route. `scope` is the API key's scope that opens it; `body` a valid one; `ids` path parameter -> object."""
+    """One route. `scope` is the API key's scope that opens it; `ids` path parameter -> object; `body` is JSON."""
 
     access: Access
     roles: frozenset[str] = EVERYONE
     scope: str | None = None
     body: Any = None
+    form: dict[str, str] | None = None
     ids: dict[str, str] = field(default_factory=dict)
     headers: dict[str, str] = field(default_factory=dict)
     own_rows_only: bool = False
@@ -47,6 +50,9 @@ PUBLIC = Entry(Access.PUBLIC)
 PERSON = Entry(Access.PERSON)
 PAGE = Entry(Access.PAGE)
 KIND = {"kind": "=terms"}
+SESSION = {"session_id": "session"}
+CONVERSATION = {"conversation_id": "conversation"}
+MEMBERSHIP = {"membership_id": "membership"}
 TOKEN = {"token": "x" * 43}
 COMPLETION = {"model": "assistant", "messages": [{"role": "user", "content": "Hallo"}]}
 SIGNATURE = {"kind": "terms", "version": "2026-11", "language": "de", "sha256": "0" * 64}
@@ -58,6 +64,12 @@ def member(roles: frozenset[str] = EVERYONE, scope: str | None = None, **more: A
 
 
 OPERATOR = Entry(Access.OPERATOR)
+STAFF = Entry(Access.STAFF)
+
+
+def staff(**more: Any) -> Entry:
+    """A page of the operator's about one tenant."""
+    return Entry(Access.STAFF, ids={"tenant_id": "tenant"}, **more)
 
 
 def operator(**more: Any) -> Entry:
@@ -86,7 +98,11 @@ ROUTES: dict[tuple[str, str], Entry] = {
     ("POST", "/language"): PUBLIC,
     ("GET", "/imprint"): PUBLIC,
     ("GET", "/privacy"): PUBLIC,
+    ("GET", "/terms"): PUBLIC,
     ("GET", "/sub-processors"): PUBLIC,
+    ("GET", "/invitation"): PUBLIC,
+    ("POST", "/invitation"): PUBLIC,
+    ("GET", "/receipts/{erasure_id}"): Entry(Access.PUBLIC, ids={"erasure_id": "erasure"}),
     ("GET", "/home"): PAGE,
     ("GET", "/onboarding/company"): PAGE,
     ("GET", "/onboarding/quote"): PAGE,
@@ -97,9 +113,51 @@ ROUTES: dict[tuple[str, str], Entry] = {
     ("GET", "/onboarding/contracts/{kind}.pdf"): Entry(Access.PAGE, ids=KIND),
     ("GET", "/onboarding/progress"): PAGE,
     ("POST", "/onboarding/retry"): Entry(Access.PAGE, ADMINS),
+    ("POST", "/tenant"): PAGE,
     ("GET", "/chat"): PAGE,
+    ("POST", "/chat"): PAGE,
     ("POST", "/chat/new"): PAGE,
+    ("GET", "/assistant"): PAGE,
+    ("POST", "/assistant"): Entry(Access.PAGE, ADMINS),
+    ("POST", "/assistant/retry"): Entry(Access.PAGE, ADMINS),
+    ("GET", "/conversations"): PAGE,
+    ("GET", "/conversations/{conversation_id}"): Entry(Access.PAGE, ADMINS, ids=CONVERSATION),
+    ("POST", "/conversations/{conversation_id}/reply"): Entry(Access.PAGE, ADMINS, ids=CONVERSATION),
+    ("POST", "/conversations/{conversation_id}/hand-back"): Entry(Access.PAGE, ADMINS, ids=CONVERSATION),
     ("GET", "/usage"): PAGE,
+    ("GET", "/usage.csv"): PAGE,
+    ("GET", "/availability"): PAGE,
+    ("GET", "/members"): PAGE,
+    ("POST", "/members/invite"): Entry(Access.PAGE, ADMINS),
+    ("POST", "/members/{membership_id}/role"): Entry(Access.PAGE, ADMINS, ids=MEMBERSHIP, form={"role": "viewer"}),
+    ("POST", "/members/{membership_id}/remove"): Entry(Access.PAGE, ADMINS, ids=MEMBERSHIP),
+    ("POST", "/invitations/{invitation_id}/revoke"): Entry(Access.PAGE, ADMINS, ids={"invitation_id": "invitation"}),
+    ("GET", "/keys"): Entry(Access.PAGE, ADMINS),
+    ("POST", "/keys"): Entry(Access.PAGE, ADMINS),
+    ("POST", "/keys/{key_id}/revoke"): Entry(Access.PAGE, ADMINS, ids={"key_id": "api_key"}),
+    ("GET", "/company"): PAGE,
+    ("POST", "/company"): Entry(Access.PAGE, ADMINS),
+    ("GET", "/contracts"): PAGE,
+    ("GET", "/contracts/{kind}"): Entry(Access.PAGE, ids=KIND),
+    ("GET", "/contracts/{kind}.pdf"): Entry(Access.PAGE, ids=KIND),
+    ("GET", "/audit"): Entry(Access.PAGE, ADMINS),
+    ("GET", "/exports"): Entry(Access.PAGE, ADMINS),
+    ("POST", "/exports"): Entry(Access.PAGE, ADMINS),
+    ("GET", "/exports/{export_id}/file"): Entry(Access.PAGE, ADMINS, ids={"export_id": "export"}),
+    ("GET", "/leave"): Entry(Access.PAGE, OWNER),
+    ("POST", "/leave"): Entry(Access.PAGE, OWNER),
+    ("GET", "/account"): PAGE,
+    ("POST", "/account/password"): PAGE,
+    ("POST", "/account/sessions/{session_id}/end"): Entry(Access.PAGE, ids=SESSION, own_rows_only=True),
+    ("GET", "/login/totp"): PAGE,
+    ("POST", "/login/totp"): PAGE,
+    ("GET", "/ops/tenants"): STAFF,
+    ("GET", "/ops/tenants/{tenant_id}"): staff(),
+    ("POST", "/ops/tenants/{tenant_id}/suspend"): staff(),
+    ("POST", "/ops/tenants/{tenant_id}/resume"): staff(),
+    ("POST", "/ops/tenants/{tenant_id}/retry"): staff(),
+    ("POST", "/ops/tenants/{tenant_id}/delete"): staff(),
+    ("GET", "/ops/instances"): STAFF,
     ("POST", "/api/v1/signups"): PUBLIC,
     ("POST", "/api/v1/signups/confirmation"): PUBLIC,
     ("POST", "/api/v1/sessions"): PUBLIC,
@@ -110,9 +168,7 @@ ROUTES: dict[tuple[str, str], Entry] = {
     ("POST", "/api/v1/sessions/current/second-factor"): Entry(Access.PERSON, body={"code": "123456"}),
     ("DELETE", "/api/v1/sessions/current"): PERSON,
     ("GET", "/api/v1/sessions"): PERSON,
-    ("DELETE", "/api/v1/sessions/{session_id}"): Entry(
-        Access.PERSON, ids={"session_id": "session"}, own_rows_only=True
-    ),
+    ("DELETE", "/api/v1/sessions/{session_id}"): Entry(Access.PERSON, ids=SESSION, own_rows_only=True),
     ("GET", "/api/v1/me"): PERSON,
     ("POST", "/api/v1/me/password"): Entry(Access.PERSON, body={"old": "x", "new": "xxxxxxxxxx"}),
     ("PUT", "/api/v1/me/active-tenant"): Entry(Access.PERSON, body={"tenant_id": f"tnt_{ULID}"}),

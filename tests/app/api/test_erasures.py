@@ -1,29 +1,7 @@
 """Leaving for good over HTTP: deletion by the owner, and the receipt that anybody may check."""
 
-from kontor.app.adapters import BilledUsage
-from kontor.app.schema import METADATA
-from kontor.core.jobs import Work, Worker
-from kontor.tenants.leaving.erase import ADVANCE_JOB
-from kontor.tenants.leaving.eraser import Eraser
-from kontor.tenants.leaving.register import FolderRegister
-from kontor.tenants.provisioning.fake import FakeRuntime
+from support.jobs import carry_out_erasures
 from support.web import COMPANY, Web
-
-
-async def worker(web: Web) -> None:
-    """All jobs that are due have run."""
-    container = web.container
-    eraser = Eraser(
-        container.database,
-        files=container.files,
-        runtime=FakeRuntime(),
-        keys=container.keys,
-        usage=BilledUsage(),
-        register=FolderRegister(container.settings.state_dir / "erasures.jsonl"),
-        metadata=METADATA,
-        scratch=container.settings.state_dir / "scratch",
-    )
-    await Worker(container.database, Work({ADVANCE_JOB: eraser})).drain()
 
 
 async def test_the_owner_deletes_the_company_and_the_receipt_proves_it(web: Web) -> None:
@@ -34,7 +12,7 @@ async def test_the_owner_deletes_the_company_and_the_receipt_proves_it(web: Web)
         receipt = deleted.json()
         bearer = {"authorization": f"Bearer {receipt['token']}"}
         before = (await anybody.get(receipt["url"], headers=bearer)).json()
-        await worker(web)
+        await carry_out_erasures(web)
         after = (await anybody.get(receipt["url"], headers=bearer)).json()
         login = await ada.get("/api/v1/me")
 
@@ -56,7 +34,7 @@ async def test_after_an_erasure_the_same_address_can_sign_up_anew(web: Web) -> N
     async with web.client() as ada:
         await web.active(ada, "ada@example.org")
         await ada.request("DELETE", "/api/v1/tenant", json={"confirm": COMPANY["legal_name"]})
-        await worker(web)
+        await carry_out_erasures(web)
 
         again = await web.active(ada, "ada@example.org")
 

@@ -8,24 +8,13 @@ from uuid import UUID
 import httpx
 from sqlalchemy import select
 
-from kontor.app.adapters import BilledUsage
 from kontor.core.clock import FixedClock
 from kontor.core.ids import TenantId, decode
-from kontor.core.jobs import Work, Worker
-from kontor.tenants.leaving.build import ExportBuilder, sweep_exports
-from kontor.tenants.leaving.export import BUILD_JOB
+from kontor.tenants.leaving.build import sweep_exports
 from kontor.tenants.leaving.model import Export
-from kontor.tenants.provisioning.fake import FakeRuntime
 from support.exports import Content
+from support.jobs import build_exports
 from support.web import Web
-
-
-async def worker(web: Web) -> None:
-    """All jobs that are due have run."""
-    container = web.container
-    scratch = container.settings.state_dir / "scratch"
-    builder = ExportBuilder(container.database, container.files, FakeRuntime(), BilledUsage(), scratch)
-    await Worker(container.database, Work({BUILD_JOB: builder})).drain()
 
 
 async def test_an_export_is_asked_for_watched_and_downloaded(web: Web) -> None:
@@ -35,7 +24,7 @@ async def test_an_export_is_asked_for_watched_and_downloaded(web: Web) -> None:
         asked = await ada.post("/api/v1/exports")
         queued = (await ada.get(asked.headers["location"])).json()
         early = await ada.get(f"{asked.headers['location']}/download")
-        await worker(web)
+        await build_exports(web)
         ready = (await ada.get(asked.headers["location"])).json()
         download = await ada.get(f"{asked.headers['location']}/download")
 
@@ -75,7 +64,7 @@ async def test_exports_are_listed_by_pages_the_newest_first(web: Web) -> None:
         made = []
         for _ in range(3):
             made.append((await ada.post("/api/v1/exports")).json()["id"])
-            await worker(web)
+            await build_exports(web)
 
         first = (await ada.get("/api/v1/exports", params={"limit": 2})).json()
         second = (await ada.get("/api/v1/exports", params={"limit": 2, "cursor": first["next_cursor"]})).json()
@@ -88,7 +77,7 @@ async def test_an_expired_export_is_gone(web: Web, clock: FixedClock) -> None:
     async with web.client() as ada:
         await web.active(ada, "ada@example.org")
         export = (await ada.post("/api/v1/exports")).headers["location"]
-        await worker(web)
+        await build_exports(web)
         clock.advance(timedelta(days=7))
         await sweep_exports(web.container.database, web.container.files)
 
@@ -117,7 +106,7 @@ async def test_another_companys_export_is_not_there(web: Web) -> None:
         await web.active(ada, "ada@example.org")
         await web.active(bob, "bob@example.org")
         export = (await ada.post("/api/v1/exports")).headers["location"]
-        await worker(web)
+        await build_exports(web)
 
         seen = [await bob.get(export), await bob.get(f"{export}/download")]
 
@@ -129,7 +118,7 @@ async def test_an_export_whose_file_was_lost_is_told_by_the_status(web: Web) -> 
     async with web.client() as ada:
         tenant = TenantId(decode("tnt", str((await web.active(ada, "ada@example.org"))["id"])))
         export = (await ada.post("/api/v1/exports")).headers["location"]
-        await worker(web)
+        await build_exports(web)
         async with web.container.database.uow(tenant) as tx:
             file = (await tx.scalars(select(Export.file))).one()
         await web.container.files.delete(UUID(str(tenant)), str(file))

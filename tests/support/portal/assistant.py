@@ -105,7 +105,14 @@ def samples(lang: Lang) -> Iterator[tuple[str, View, Frame]]:
         Text(de="MENSCH erreicht immer einen Menschen.", en="HUMAN always reaches a person."),
     )
     settings = assistant.AssistantSettings(
-        "ready", "Holzwurm", "Sie sind der Assistent der Tischlerei Brandt.", 4, 3, rules, may_edit=True, updated_at=AT
+        phase="ready",
+        display_name="Holzwurm",
+        system_prompt="Sie sind der Assistent der Tischlerei Brandt.",
+        revision=4,
+        is_applied=False,
+        pack_rules=rules,
+        may_edit=True,
+        updated_at=AT,
     )
     yield "assistant", settings, member(lang, "assistant")
     yield (

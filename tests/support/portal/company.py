@@ -14,13 +14,21 @@ from support.portal.frames import AT, AUDIT, SHA, TENANT, WRONG, documents, memb
 
 def samples(lang: Lang) -> Iterator[tuple[str, View, Frame]]:
     members = (
-        company.MemberRow("mbr_1", "katrin.brandt@tischlerei-brandt.example", "Katrin Brandt", "owner", AT, is_me=True),
-        company.MemberRow("mbr_2", "jo@tischlerei-brandt.example", None, "viewer", AT, is_me=False),
+        company.MemberRow("mbr_1", "katrin.brandt@tischlerei-brandt.example", "owner", AT, is_me=True),
+        company.MemberRow("mbr_2", "jo@tischlerei-brandt.example", "viewer", AT, is_me=False),
     )
     invited = (company.InvitationRow("inv_1", "neu@tischlerei-brandt.example", "admin", AT + timedelta(days=7)),)
-    yield "members", company.Members(members, invited, 5, may_edit=True), member(lang, "members")
-    yield "members-full", company.Members(members, invited, 3, may_edit=True, form=WRONG), member(lang, "members")
-    yield "members-viewer", company.Members(members, (), 5, may_edit=False), member(lang, "members", Role.VIEWER)
+    yield "members", company.Members(members, invited, 5, may_edit=True, taken=3), member(lang, "members")
+    yield (
+        "members-full",
+        company.Members(members, invited, 3, may_edit=True, form=WRONG, taken=3),
+        member(lang, "members"),
+    )
+    yield (
+        "members-viewer",
+        company.Members(members, (), 5, may_edit=False, taken=3),
+        member(lang, "members", Role.VIEWER),
+    )
     keys = (
         company.KeyRow("key_1", "Website", "kontor_8f3kQ2", ("chat",), AT, AT + timedelta(days=90), AT, None),
         company.KeyRow("key_2", "Alt", "kontor_11aaZZ", ("chat", "usage"), AT, None, None, AT),
@@ -83,18 +91,17 @@ def samples(lang: Lang) -> Iterator[tuple[str, View, Frame]]:
         member(lang, "company"),
     )
     proofs = (
-        company.Proof(Text(de="Zeilen in der Datenbank", en="Database rows"), 1204, 0, is_gone=True),
-        company.Proof(Text(de="Dateien", en="Files"), 87, 3, is_gone=False),
-        company.Proof(Text(de="Datenschlüssel", en="Data key"), 1, None, is_gone=True),
+        company.Proof(Text(de="Zeilen in der Datenbank", en="Database rows"), 0),
+        company.Proof(Text(de="Dateien", en="Files"), 3),
+        company.Proof(Text(de="Datenschlüssel", en="Data key"), 0),
     )
     receipt = company.Receipt("era_01h455vb4pex5vsknk084sn02q", "done", AT, AT, proofs, "/receipts/era_1?token=x")
     yield "receipt", receipt, visitor(lang)
-    yield "receipt-running", replace(receipt, state="running", finished_at=None), visitor(lang)
-    yield "receipt-failed", replace(receipt, state="failed", finished_at=None), visitor(lang)
+    yield "receipt-running", replace(receipt, state="running", finished_at=None, proofs=()), visitor(lang)
     yield "audit", company.AuditLog(AUDIT, is_intact=True, verified_at=AT, next_cursor="abc"), member(lang, "audit")
     yield "audit-broken", company.AuditLog((), is_intact=False, verified_at=AT), member(lang, "audit")
     sessions = (
         account.SessionRow("ses_1", "Firefox auf Linux", "192.0.2.7", AT, AT, is_this=True),
         account.SessionRow("ses_2", "Safari auf iPhone", "2001:db8::7", AT, AT, is_this=False),
     )
-    yield "account", account.Account("katrin.brandt@tischlerei-brandt.example", "Katrin Brandt", sessions), member(lang)
+    yield "account", account.Account("katrin.brandt@tischlerei-brandt.example", sessions), member(lang)

@@ -42,7 +42,7 @@ def member(
     return replace(
         visitor(lang),
         section=section,
-        person=Person("katrin.brandt@tischlerei-brandt.example", "Katrin Brandt"),
+        person=Person("katrin.brandt@tischlerei-brandt.example"),
         current=here,
         memberships=(here, other),
         waiting=2,

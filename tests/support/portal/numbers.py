@@ -56,7 +56,7 @@ def _availability() -> numbers.AvailabilityPage:
     )
     return numbers.AvailabilityPage(
         NOVEMBER, (NOVEMBER, NOVEMBER.previous()), Decimal("99.604"), Decimal("99.5"), 1_900_800, 0, 7_773, 3_600,
-        tuple(one(n) for n in range(90)), outages,
+        tuple(one(n) for n in range(90)), outages, 3,
     )  # fmt: skip
 
 

@@ -7,6 +7,7 @@ from kontor.app.portal.frame import Frame
 from kontor.app.portal.render import View
 from kontor.app.portal.views import ops
 from kontor.core.i18n import Lang
+from kontor.tenants.events import Suspension
 from support.portal.frames import AT, AUDIT, TENANT, WRONG, operator
 
 INSTANCE = ops.InstanceRow(
@@ -69,10 +70,14 @@ def samples(lang: Lang) -> Iterator[tuple[str, View, Frame]]:
     yield "ops-tenants-part", ops.TenantsPart(rows, 5, ops.TenantFilter(), "abc"), operator(lang)
     yield "ops-tenants-empty", ops.Tenants((), 0, ops.TenantFilter(state="active", phase="failed")), operator(lang)
     acts = frozenset({"suspend", "resume", "retry", "delete"})
-    yield "ops-tenant", ops.TenantPage(TENANT_ROW, "DE", "crafts", "de", None, INSTANCE, AUDIT, acts), operator(lang)
+    yield (
+        "ops-tenant",
+        ops.TenantPage(TENANT_ROW, "DE", "crafts", "de", None, INSTANCE, AUDIT, acts, tuple(Suspension)),
+        operator(lang),
+    )
     yield (
         "ops-tenant-new",
-        ops.TenantPage(rows[2], "DE", "legal", "eu", "aup", None, (), frozenset({"delete"}), WRONG),
+        ops.TenantPage(rows[2], "DE", "legal", "eu", "acceptable_use", None, (), frozenset({"delete"}), form=WRONG),
         operator(lang),
     )
     pool = replace(

@@ -36,17 +36,23 @@ async def list_audit(
     caller: AdminCaller, database: DatabaseDep, page: Annotated[PageQuery, Depends(page_query)]
 ) -> Page[EntryOut]:
     """What was done to this company and its assistant, the newest first."""
-    before = page.after.int if page.after else None
-    if before is not None and before >= MOST:
-        raise InvalidCursor
     async with database.uow(caller.tenant) as tx:
-        found = await read_chain(tx, caller.tenant, before=before, limit=page.limit)
+        found = await read_chain(tx, caller.tenant, before=before_of(page), limit=page.limit)
     shown, has_more = cut(found, page.limit)
     return Page(
         items=[EntryOut.model_validate(one) for one in shown],
-        next_cursor=_cursor(shown[-1]) if has_more else None,
+        next_cursor=cursor_of(shown[-1]) if has_more else None,
     )
 
 
-def _cursor(last: EntryView) -> str:
-    return encode_cursor(UUID(int=last.seq))  # a cursor holds 128 bits; a number is as good as an id
+def before_of(page: PageQuery) -> int | None:
+    """The number below which the page begins. Raises InvalidCursor."""
+    before = page.after.int if page.after else None
+    if before is not None and before >= MOST:
+        raise InvalidCursor
+    return before
+
+
+def cursor_of(last: EntryView) -> str:
+    """For the page after this entry: a cursor holds 128 bits; a number is as good as an id."""
+    return encode_cursor(UUID(int=last.seq))

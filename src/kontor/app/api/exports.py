@@ -11,13 +11,15 @@ from pydantic import Field
 
 from kontor.app.api.ids import ExportIdText
 from kontor.app.api.schemas import Answer
+from kontor.app.container import Container
 from kontor.app.http.deps import Caller, ContainerDep, DatabaseDep, scoped
 from kontor.app.http.errors import problems
 from kontor.app.http.idempotency import IdempotentRoute
 from kontor.app.http.pages import Page, PageQuery, cut, encode_cursor, page_query
+from kontor.core.audit import Actor
 from kontor.core.errors import NotFound
 from kontor.core.i18n import Lang
-from kontor.core.ids import PREFIXES, ExportId, encode
+from kontor.core.ids import PREFIXES, ExportId, TenantId, encode
 from kontor.tenants.leaving.errors import ExportExpired
 from kontor.tenants.leaving.export import (
     ExportView,
@@ -102,9 +104,14 @@ async def download_export(
     export_id: Annotated[ExportIdText, Path()], caller: ExportCaller, container: ContainerDep
 ) -> StreamingResponse:
     """The ZIP, decrypted on the way. 409 while it is not finished, 410 when it has expired."""
-    async with container.database.uow(caller.tenant) as tx:
-        stored = await fetch_export(tx, caller.tenant, export_id, caller.actor)
-    chunks = container.files.read(caller.tenant, stored.file)
+    return await download(container, caller.tenant, export_id, caller.actor)
+
+
+async def download(container: Container, tenant: TenantId, export: ExportId, by: Actor) -> StreamingResponse:
+    """The ZIP as it is read from the store. Raises NotFound, ExportNotReady, ExportExpired."""
+    async with container.database.uow(tenant) as tx:
+        stored = await fetch_export(tx, tenant, export, by)
+    chunks = container.files.read(tenant, stored.file)
     try:
         first = await anext(chunks)  # a file that is not there is told by the status
     except NotFound as error:

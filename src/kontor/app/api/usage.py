@@ -1,5 +1,6 @@
 """Usage by Berlin day and model: as JSON and as CSV."""
 
+from collections.abc import Sequence
 from dataclasses import replace
 from datetime import date, timedelta
 from decimal import Decimal
@@ -99,14 +100,15 @@ async def read_usage_csv(
 ) -> Response:
     """The same as a table (RFC 4180, UTF-8): date, model, input tokens, output tokens, cost in EUR."""
     first, last = _period(clock, from_day, to)
-    rows = await _rows(database, caller, first, last)
+    return csv_response(await _rows(database, caller, first, last), f"usage-{first}-{last}.csv")
+
+
+def csv_response(rows: Sequence[DayOfModel], name: str) -> Response:
+    """The table to download under this name, with nothing that a spreadsheet would run."""
     return Response(
         usage_csv([replace(row, model=safe_cell(row.model)) for row in rows]),
         media_type="text/csv; charset=utf-8; header=present",
-        headers={
-            "content-disposition": f'attachment; filename="usage-{first}-{last}.csv"',
-            "cache-control": "no-store",
-        },
+        headers={"content-disposition": f'attachment; filename="{name}"', "cache-control": "no-store"},
     )
 
 

@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 from typing import Final, Literal
 
 from kontor.core.i18n import Lang, Text
+from kontor.tenants.events import Suspension
 from kontor.tenants.people.model import OperatorRole, Role
 
 Tone = Literal["good", "warn", "bad", "accent"]
@@ -71,9 +72,6 @@ NAV: Final = (
     ),
 )
 
-# Pages that have their routes; the others are drawn and wait for theirs.
-SERVED: Final = frozenset({"chat", "usage"})
-
 OPS_NAV: Final = (
     NavItem("tenants", "/ops/tenants", "building", Text(de="Mandanten", en="Tenants")),
     NavItem("instances", "/ops/instances", "server", Text(de="Instanzen", en="Instances")),
@@ -94,23 +92,23 @@ ROLE_HINTS: Final[Mapping[str, Text]] = {
 }
 
 
+REASON_NAMES: Final[Mapping[str, Text]] = {
+    Suspension.PAYMENT_OVERDUE: Text(de="Zahlung überfällig", en="Payment overdue"),
+    Suspension.ACCEPTABLE_USE: Text(de="Nutzungsrichtlinie", en="Acceptable use"),
+    Suspension.OPERATOR: Text(de="Entscheidung des Betreibers", en="Operator's decision"),
+}
+
+
 @dataclass(frozen=True, slots=True)
 class Person:
     """Who is logged in."""
 
     email: str
-    name: str | None = None
 
     @property
-    def called(self) -> str:
-        """Name, else e-mail address."""
-        return self.name or self.email
-
-    @property
-    def initials(self) -> str:
-        """One or two letters."""
-        words = self.called.replace(".", " ").replace("@", " ").split()
-        return "".join(word[0] for word in words[:2]).upper() if self.name else self.email[:1].upper()
+    def initial(self) -> str:
+        """One letter."""
+        return self.email[:1].upper()
 
 
 @dataclass(frozen=True, slots=True)
@@ -155,8 +153,7 @@ class Frame:
         if self.current is None:
             return ()
         role = self.current.role
-        served = (NavGroup(g.heading, tuple(i for i in g.items if i.section in SERVED)) for g in NAV)
-        groups = (NavGroup(g.heading, tuple(i for i in g.items if role in i.roles)) for g in served)
+        groups = (NavGroup(g.heading, tuple(i for i in g.items if role in i.roles)) for g in NAV)
         return tuple(group for group in groups if group.items)
 
     def may(self, *roles: str) -> bool:

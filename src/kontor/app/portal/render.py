@@ -3,6 +3,7 @@
 A template sees `v` (its view), `f` (the frame), the helpers of language.Words, and `asset(path)`.
 """
 
+import secrets
 from pathlib import Path
 from typing import ClassVar, Final, Protocol
 
@@ -10,7 +11,7 @@ from jinja2 import Environment, FileSystemLoader, StrictUndefined
 from starlette.responses import HTMLResponse
 
 from kontor.app.portal import assets
-from kontor.app.portal.frame import OPS_NAV, ROLE_HINTS, ROLE_NAMES, Frame
+from kontor.app.portal.frame import OPS_NAV, REASON_NAMES, ROLE_HINTS, ROLE_NAMES, Frame
 from kontor.app.portal.language import Words, below
 from kontor.core.i18n import LANGS, Lang
 
@@ -60,7 +61,14 @@ class Pages:
         names = ("t", "tm", "both", "count", "number", "percent", "money", "nano", "day", "time", "at", "month")
         helpers = {name: getattr(words, name) for name in (*names, "duration", "size")}
         environment.globals.update(
-            helpers, lang=lang, asset=self.asset, ops_nav=OPS_NAV, role_names=ROLE_NAMES, role_hints=ROLE_HINTS
+            helpers,
+            lang=lang,
+            asset=self.asset,
+            fresh=lambda: secrets.token_urlsafe(16),
+            ops_nav=OPS_NAV,
+            role_names=ROLE_NAMES,
+            role_hints=ROLE_HINTS,
+            reason_names=REASON_NAMES,
         )
         environment.filters["below"] = below
         return environment

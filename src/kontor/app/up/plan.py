@@ -107,6 +107,7 @@ def plan(
         programs=programs,
         addresses=[
             ("Portal", f"{base}/"),
+            ("Operators", f"{base}/ops/tenants"),
             ("OpenAPI", f"{base}/api/v1/openapi.json"),
             *([("Mail outbox", local["outbox"] + "/")] if own_mail else []),
         ],

@@ -7,6 +7,7 @@ active tenant, and a tenant becomes active here.
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import date, datetime, timedelta
+from typing import Final
 
 from sqlalchemy import select
 
@@ -17,7 +18,7 @@ from kontor.core.errors import DomainError, Kind, NotFound
 from kontor.core.i18n import Lang, Text, as_lang
 from kontor.core.ids import PREFIXES, AcceptanceId, PersonId, TenantId, encode, new_id
 from kontor.tenants.contracts.catalogue import Catalogue
-from kontor.tenants.contracts.facts import ContractFacts
+from kontor.tenants.contracts.facts import Address, ContractFacts, Customer
 from kontor.tenants.contracts.model import Acceptance
 from kontor.tenants.contracts.render import RenderedDocument, render
 from kontor.tenants.contracts.required import DocumentRef, required_documents
@@ -26,7 +27,9 @@ from kontor.tenants.lifecycle.company import customer_of
 from kontor.tenants.lifecycle.rows import tenant_of
 from kontor.tenants.model import Tenant
 from kontor.tenants.ports import Deployments, Plans
-from kontor.tenants.sellers import Sellers
+from kontor.tenants.sellers import DEFAULT_SELLER, Sellers
+
+_YOU: Final = Text(de="Ihr Unternehmen", en="Your company")
 
 
 class TextChanged(DomainError):
@@ -152,6 +155,21 @@ async def accepted_text(tx: Tx, tenant: TenantId, paper: Paper, kind: str) -> Ac
     text = await tx.vault.open_text(tenant, f"acceptances.text:{row.id}", row.text)
     ref = DocumentRef(kind, row.version, known.duty, known.title)
     return AcceptedText(ref, as_lang(row.language) or "de", text, row.sha256, row.accepted_at)
+
+
+def specimen(paper: Paper, kind: str, lang: Lang, day: date) -> RenderedDocument:
+    """The text as a company in Germany gets it on the smallest plan, for whoever looks before signing up."""
+    known = paper.catalogue.kinds[kind]
+    blank = "…"
+    facts = ContractFacts(
+        seller=paper.sellers.of(DEFAULT_SELLER),
+        customer=Customer(_YOU(lang), Address(blank, blank, blank, "DE"), "general", blank, "eu"),
+        plan=paper.plans.terms("starter", 1, "DE", is_pilot=False),
+        sub_processors=paper.deployments.reachable("eu"),
+        date=day,
+    )
+    ref = DocumentRef(known.key, known.versions[-1], known.duty, known.title)
+    return render(ref, lang, facts, catalogue=paper.catalogue)
 
 
 async def facts_of(tx: Tx, row: Tenant, paper: Paper, day: date) -> ContractFacts:

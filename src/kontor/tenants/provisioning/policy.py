@@ -58,6 +58,11 @@ _PACKS: Final[Mapping[Pack, tuple[Text, ...]]] = {
 }
 
 
+def texts_of(pack: Pack) -> tuple[Text, ...]:
+    """The pack's rules after the general ones."""
+    return (*_GENERAL, *_PACKS[pack])
+
+
 def rules_of(pack: Pack, language: Lang) -> list[str]:
-    """The pack's rules after the general ones, in the tenant's language."""
-    return [rule(language) for rule in (*_GENERAL, *_PACKS[pack])]
+    """The same in the tenant's language."""
+    return [rule(language) for rule in texts_of(pack)]

@@ -4,6 +4,30 @@ from typing import Final
 
 from fastapi import APIRouter
 
-from kontor.app.portal.routes import assistant, onboarding, public
+from kontor.app.portal.routes import (
+    account,
+    assistant,
+    company,
+    conversations,
+    home,
+    leaving,
+    numbers,
+    onboarding,
+    ops,
+    public,
+    team,
+)
 
-ROUTERS: Final[tuple[APIRouter, ...]] = (public.router, onboarding.router, assistant.router)
+ROUTERS: Final[tuple[APIRouter, ...]] = (
+    public.router,
+    onboarding.router,
+    home.router,
+    assistant.router,
+    conversations.router,
+    numbers.router,
+    team.router,
+    company.router,
+    leaving.router,
+    account.router,
+    ops.router,
+)

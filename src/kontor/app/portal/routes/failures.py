@@ -1,6 +1,7 @@
 """Refusals for whoever looks with a browser: the same problem, as a page that says what to do."""
 
 from collections.abc import Callable
+from urllib.parse import quote
 
 import orjson
 from fastapi import FastAPI, Request
@@ -10,7 +11,7 @@ from kontor.app.container import Container
 from kontor.app.http.errors import lang_of
 from kontor.app.portal.frame import Frame
 from kontor.app.portal.render import Pages
-from kontor.app.portal.routes.page import LoginFirst, to_login
+from kontor.app.portal.routes.page import CompanyFirst, LoginFirst, SecondFactorFirst, to, to_login
 from kontor.app.portal.views.public import Failure
 from kontor.tenants.sellers import DEFAULT_SELLER
 
@@ -33,10 +34,19 @@ def drawn(pages: Pages, container: Container) -> Callable[[Request, JSONResponse
 
 
 def install(app: FastAPI) -> None:
-    """Who is not logged in is sent to the login, and comes back."""
+    """Who is not logged in is sent to the login, and comes back; who has no company, to where one is made."""
 
     async def login_first(_: Request, error: Exception) -> Response:
         assert isinstance(error, LoginFirst)  # noqa: S101 - registered for this class
         return to_login(error.path)
 
+    async def second_factor_first(_: Request, error: Exception) -> Response:
+        assert isinstance(error, SecondFactorFirst)  # noqa: S101 - registered for this class
+        return to(f"/login/totp?next={quote(error.path, safe='/')}")
+
+    async def company_first(_: Request, __: Exception) -> Response:
+        return to("/onboarding/company")
+
     app.add_exception_handler(LoginFirst, login_first)
+    app.add_exception_handler(SecondFactorFirst, second_factor_first)
+    app.add_exception_handler(CompanyFirst, company_first)

@@ -8,12 +8,13 @@ from markupsafe import Markup
 from starlette.responses import Response
 
 from kontor.app.api.company import CompanyIn, ResidencyNotServed
-from kontor.app.portal.frame import Choice, Form
+from kontor.app.http.idempotency import IdempotentRoute
+from kontor.app.portal.frame import ADMINS, Choice, Form
 from kontor.app.portal.routes.page import Look, LookDep, again, read_form, sent, to
 from kontor.app.portal.views import onboarding
-from kontor.core.audit import Actor
 from kontor.core.errors import DomainError, NotFound
-from kontor.core.i18n import Text
+from kontor.core.i18n import Lang, Text
+from kontor.core.ids import TenantId
 from kontor.core.money import Money
 from kontor.tenants.contracts.acceptance import Offered, Signature, accept, offered
 from kontor.tenants.contracts.pdf import to_pdf
@@ -23,36 +24,21 @@ from kontor.tenants.lifecycle.create import create_tenant, new_tenant
 from kontor.tenants.lifecycle.retry import retry_provisioning
 from kontor.tenants.lifecycle.rows import tenant_of
 from kontor.tenants.lifecycle.view import AssistantView, assistant_view
-from kontor.tenants.model import TenantState
 from kontor.tenants.people import sessions
 from kontor.tenants.people.model import Role
 
-router = APIRouter(include_in_schema=False)
+router = APIRouter(include_in_schema=False, route_class=IdempotentRoute)
 KindPath = Annotated[str, Path(max_length=40)]
 _NUMBER = frozenset("0123456789")
 
 
-@router.get("/home")
-async def home(look: LookDep) -> Response:
-    """Where a person goes on: company, contracts, preparation, or the chat."""
-    login = look.require_login()
-    if login.tenant is None:
-        return to("/onboarding/company")
-    async with look.container.database.uow(login.tenant) as tx:
-        state = (await tenant_of(tx, login.tenant)).state
-        view = await assistant_view(tx, login.tenant)
-    if state == TenantState.ONBOARDING:
-        return to("/onboarding/contracts")
-    return to("/chat" if view.ready_at is not None else "/onboarding/progress")
-
-
 @router.get("/onboarding/company")
-async def company_page(look: LookDep) -> Response:
-    """The form; who has a company goes on."""
+async def company_page(look: LookDep, new: str = "") -> Response:
+    """The form; who has a company goes on, unless a further one is wanted."""
     login = look.require_login()
-    if login.tenant is not None:
+    if login.tenant is not None and not new:
         return to("/home")
-    return await look.show(_company_form(look, Form()))
+    return await look.show(_company_form(look, Form({"new": "1"} if new else {})))
 
 
 @router.get("/onboarding/quote")
@@ -66,9 +52,9 @@ async def quote(look: LookDep, plan: str = "pilot", seats: str = "1") -> Respons
 async def create_company(request: Request, look: LookDep) -> Response:
     """The company exists, and its contracts come next. A second submit finds it there."""
     login = look.require_login()
-    if login.tenant is not None:
-        return to("/home")
     values = await sent(request)
+    if login.tenant is not None and not values.get("new"):
+        return to("/home")
     names = ("legal_name", "street", "postcode", "city", "country", "industry", "use_case", "residency", "plan")
     fields: dict[str, object] = {name: values.get(name, "") for name in names}
     fields |= {"seats": values.get("seats") or "1", "is_business": "is_business" in values}
@@ -98,7 +84,7 @@ async def create_company(request: Request, look: LookDep) -> Response:
         if not container.paper.deployments.serves(body.residency):
             raise ResidencyNotServed
         async with container.database.system_uow() as tx:
-            await create_tenant(tx, tenant, company, login.person, _actor(look), catalogue=container.catalogue)
+            await create_tenant(tx, tenant, company, login.person, look.actor, catalogue=container.catalogue)
             await sessions.switch(tx, login.session, login.person, tenant)
     except DomainError as error:
         await container.vault.destroy_key(tenant)
@@ -109,19 +95,15 @@ async def create_company(request: Request, look: LookDep) -> Response:
 @router.get("/onboarding/contracts")
 async def contracts_page(look: LookDep) -> Response:
     """All documents to read and accept."""
-    look.require_login()
-    return await look.show(await _contracts(look, Form()))
+    return await look.show(await _contracts(look, look.member().tenant, Form()))
 
 
 @router.post("/onboarding/contracts")
 async def accept_contracts(request: Request, look: LookDep) -> Response:
     """The marked documents are accepted; with the last one the assistant is on its way."""
-    login = look.require_login()
-    if login.role is not Role.OWNER:
-        raise NotFound
+    member = look.member(Role.OWNER)
     values = await sent(request)
-    async with look.container.database.uow(look.tenant) as tx:
-        documents = await offered(tx, look.tenant, look.container.paper, look.lang)
+    documents = await documents_of(look, member.tenant)
     signatures = [
         Signature(one.ref.kind, one.ref.version, look.lang, values.get(f"sha256.{one.ref.kind}", ""))
         for one in documents
@@ -129,47 +111,42 @@ async def accept_contracts(request: Request, look: LookDep) -> Response:
     ]
     is_complete = False
     try:
-        async with look.container.database.uow(look.tenant) as tx:
+        async with look.container.database.uow(member.tenant) as tx:
             is_complete = await accept(
-                tx, look.tenant, look.container.paper, signatures, person=login.person, by=_actor(look)
+                tx, member.tenant, look.container.paper, signatures, person=member.person, by=member.actor
             )
     except DomainError as error:
-        return await look.show(await _contracts(look, again(values, error, look.lang)), status=409)
+        return await look.show(await _contracts(look, member.tenant, again(values, error, look.lang)), status=409)
     if is_complete:
         return to("/onboarding/progress")
     missing = Text(de="Bitte nehmen Sie alle Dokumente an.", en="Please accept all documents.")
-    return await look.show(await _contracts(look, Form(values, problem=missing(look.lang))), status=422)
+    form = Form(values, problem=missing(look.lang))
+    return await look.show(await _contracts(look, member.tenant, form), status=422)
 
 
 @router.get("/onboarding/contracts/{kind}.pdf")
 async def contract_pdf(kind: KindPath, look: LookDep) -> Response:
     """One document as PDF/A."""
-    look.require_login()
-    one = await _document(look, kind)
-    name = f"{one.ref.kind}-{one.ref.version}-{look.lang}.pdf"
-    return Response(
-        to_pdf(one.document),
-        media_type="application/pdf",
-        headers={"Content-Disposition": f'attachment; filename="{name}"', "Cache-Control": "no-store"},
-    )
+    return pdf_response(await one_document(look, look.member().tenant, kind), look.lang)
 
 
 @router.get("/onboarding/contracts/{kind}")
 async def contract_page(kind: KindPath, look: LookDep) -> Response:
     """One document to read and print."""
-    look.require_login()
-    one = await _document(look, kind)
-    company = await _company_name(look)
-    return await look.show(onboarding.DocumentPage(_view(one), company, "/onboarding/contracts"))
+    tenant = look.member().tenant
+    one = await one_document(look, tenant, kind)
+    return await look.show(
+        onboarding.DocumentPage(document_view(one), await _company_name(look, tenant), "/onboarding/contracts")
+    )
 
 
 @router.get("/onboarding/progress")
 async def progress(request: Request, look: LookDep) -> Response:
     """How far the assistant is; asks again each second while it waits."""
-    look.require_login()
-    async with look.container.database.uow(look.tenant) as tx:
-        view = await assistant_view(tx, look.tenant)
-        name = (await read_assistant(tx, look.tenant)).display_name
+    tenant = look.member().tenant
+    async with look.container.database.uow(tenant) as tx:
+        view = await assistant_view(tx, tenant)
+        name = (await read_assistant(tx, tenant)).display_name
     shape = onboarding.PreparationPart if "hx-request" in request.headers else onboarding.Preparation
     state = "ready" if view.ready_at else "failed" if view.can_retry and view.failure else "waiting"
     problem = view.failure(look.lang) if view.failure else None
@@ -179,18 +156,48 @@ async def progress(request: Request, look: LookDep) -> Response:
 @router.post("/onboarding/retry")
 async def retry(look: LookDep) -> Response:
     """A failed setup begins anew."""
-    login = look.require_login()
-    if login.role not in {Role.OWNER, Role.ADMIN}:
-        raise NotFound
-    async with look.container.database.uow(look.tenant) as tx:
-        await retry_provisioning(tx, look.tenant, _actor(look))
+    member = look.member(*ADMINS)
+    async with look.container.database.uow(member.tenant) as tx:
+        await retry_provisioning(tx, member.tenant, member.actor)
     return to("/onboarding/progress")
 
 
-def _actor(look: Look) -> Actor:
-    login = look.require_login()
-    address = str(getattr(look.request.state, "address", "") or "")
-    return Actor("person", sessions.person_text(login.person), address, login.person)
+async def documents_of(look: Look, tenant: TenantId, lang: Lang | None = None) -> list[Offered]:
+    """All documents of the company's contract, as they are offered today."""
+    async with look.container.database.uow(tenant) as tx:
+        return await offered(tx, tenant, look.container.paper, lang or look.lang)
+
+
+async def one_document(look: Look, tenant: TenantId, kind: str) -> Offered:
+    """The document of this kind. Raises NotFound."""
+    for one in await documents_of(look, tenant):
+        if one.ref.kind == kind:
+            return one
+    raise NotFound
+
+
+def document_view(one: Offered) -> onboarding.DocumentView:
+    """A document as pages show it."""
+    return onboarding.DocumentView(
+        kind=one.ref.kind,
+        version=one.ref.version,
+        title=one.document.title,
+        summary=one.document.summary,
+        html=Markup(one.document.html),  # noqa: S704 - our own texts; facts are escaped where they are filled in
+        sha256=one.document.sha256,
+        must_accept=one.ref.is_to_be_accepted,
+        accepted_at=one.accepted_at,
+    )
+
+
+def pdf_response(one: Offered, lang: Lang) -> Response:
+    """A document as PDF/A to download."""
+    name = f"{one.ref.kind}-{one.ref.version}-{lang}.pdf"
+    return Response(
+        to_pdf(one.document),
+        media_type="application/pdf",
+        headers={"Content-Disposition": f'attachment; filename="{name}"', "Cache-Control": "no-store"},
+    )
 
 
 def _company_form(look: Look, form: Form) -> onboarding.CompanyForm:
@@ -226,37 +233,14 @@ def _quote(look: Look, plan: str, seats: str) -> onboarding.Quote:
     return onboarding.Quote(known.name, wanted, each, total, better)
 
 
-async def _contracts(look: Look, form: Form) -> onboarding.ContractsPage:
-    async with look.container.database.uow(look.tenant) as tx:
-        documents = await offered(tx, look.tenant, look.container.paper, look.lang)
-    return onboarding.ContractsPage(await _company_name(look), tuple(_view(one) for one in documents), form)
+async def _contracts(look: Look, tenant: TenantId, form: Form) -> onboarding.ContractsPage:
+    documents = await documents_of(look, tenant)
+    return onboarding.ContractsPage(await _company_name(look, tenant), tuple(map(document_view, documents)), form)
 
 
-async def _company_name(look: Look) -> str:
-    async with look.container.database.uow(look.tenant) as tx:
-        return (await profile_of(tx.vault, await tenant_of(tx, look.tenant))).legal_name
-
-
-async def _document(look: Look, kind: str) -> Offered:
-    async with look.container.database.uow(look.tenant) as tx:
-        documents = await offered(tx, look.tenant, look.container.paper, look.lang)
-    for one in documents:
-        if one.ref.kind == kind:
-            return one
-    raise NotFound
-
-
-def _view(one: Offered) -> onboarding.DocumentView:
-    return onboarding.DocumentView(
-        kind=one.ref.kind,
-        version=one.ref.version,
-        title=one.document.title,
-        summary=one.document.summary,
-        html=Markup(one.document.html),  # noqa: S704 - our own texts; facts are escaped where they are filled in
-        sha256=one.document.sha256,
-        must_accept=one.ref.is_to_be_accepted,
-        accepted_at=one.accepted_at,
-    )
+async def _company_name(look: Look, tenant: TenantId) -> str:
+    async with look.container.database.uow(tenant) as tx:
+        return (await profile_of(tx.vault, await tenant_of(tx, tenant))).legal_name
 
 
 _STEPS: Mapping[int, Text] = {

@@ -1,7 +1,7 @@
 """What every page needs: who looks, in which frame, and how forms tell what is wrong."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Annotated, Final, TypeVar
 from urllib.parse import quote
 
@@ -11,18 +11,23 @@ from starlette.datastructures import FormData
 from starlette.responses import RedirectResponse, Response
 
 from kontor.app.container import Container
-from kontor.app.http.deps import ContainerDep, LangDep, VisitorDep
-from kontor.app.portal.frame import Form, Frame, Membership, Person
+from kontor.app.http.deps import ContainerDep, LangDep, NotAllowed, VisitorDep, address_of
+from kontor.app.portal.frame import ADMINS, Form, Frame, Membership, Notice, Person
 from kontor.app.portal.render import Pages, View
-from kontor.core.errors import DomainError, NotFound
+from kontor.core.audit import Actor
+from kontor.core.db import Tx
+from kontor.core.errors import DomainError, Kind, NotFound
 from kontor.core.i18n import Lang, Text
-from kontor.core.ids import PREFIXES, TenantId, encode
-from kontor.tenants.people.account import account
-from kontor.tenants.people.sessions import Login
+from kontor.core.ids import PREFIXES, PersonId, SessionId, TenantId, encode
+from kontor.core.telemetry import bind
+from kontor.tenants.people.account import Account, account
+from kontor.tenants.people.model import OperatorRole, Role
+from kontor.tenants.people.sessions import Login, person_text
 from kontor.tenants.sellers import DEFAULT_SELLER
+from kontor.tenants.talk import inbox
 
 SEE_OTHER: Final = 303
-_SECRET: Final = frozenset({"password", "token", "old", "new", "code"})
+_SECRET: Final = frozenset({"password", "token", "current", "code"})
 _WRONG: Final = Text(de="Bitte prüfen Sie diese Angabe.", en="Please check this value.")
 _CHECK: Final = Text(de="Bitte prüfen Sie die markierten Angaben.", en="Please check the values that are marked.")
 
@@ -37,6 +42,42 @@ class LoginFirst(Exception):
         self.path = path
 
 
+class CompanyFirst(Exception):
+    """Somebody is logged in and works in no company yet; the browser is sent to where one is made."""
+
+
+class SecondFactorFirst(Exception):
+    """The operator's staff has proven only the password; the browser is sent to the second factor and comes back."""
+
+    def __init__(self, path: str) -> None:
+        super().__init__(path)
+        self.path = path
+
+
+@dataclass(frozen=True, slots=True)
+class Member:
+    """Somebody who works in a company."""
+
+    tenant: TenantId
+    role: Role
+    person: PersonId
+    session: SessionId
+    actor: Actor
+
+
+@dataclass(frozen=True, slots=True)
+class Staff:
+    """One of the operator's staff, with a proven second factor."""
+
+    role: OperatorRole
+    actor: Actor
+
+    @property
+    def may_act(self) -> bool:
+        """Others of the staff only read."""
+        return self.role is OperatorRole.OPERATOR
+
+
 @dataclass(frozen=True, slots=True)
 class Look:
     """One look at a page."""
@@ -47,22 +88,50 @@ class Look:
     lang: Lang
 
     @property
-    def tenant(self) -> TenantId:
-        """The active company. Raises NotFound."""
-        if self.login is None or self.login.tenant is None:
+    def actor(self) -> Actor:
+        """For the audit log. Raises LoginFirst."""
+        login = self.require_login()
+        return Actor("person", person_text(login.person), address_of(self.request), login.person)
+
+    def member(self, *roles: Role) -> Member:
+        """Who works here, with one of `roles` (none named: any). Raises LoginFirst, CompanyFirst, NotAllowed."""
+        login = self.require_login()
+        if login.tenant is None or login.role is None:
+            raise CompanyFirst
+        bind(tenant=login.tenant)
+        if roles and login.role not in roles:
+            raise NotAllowed
+        return Member(login.tenant, login.role, login.person, login.session, self.actor)
+
+    def staff(self, *, acts: bool = False) -> Staff:
+        """Who runs this, to act or to look. Raises LoginFirst, NotFound (a customer), SecondFactorFirst, NotAllowed."""
+        login = self.require_login()
+        if login.operator_role is None:
             raise NotFound
-        return self.login.tenant
+        if not login.is_strong:
+            raise SecondFactorFirst(self.request.url.path)
+        found = Staff(login.operator_role, replace(self.actor, kind="operator"))
+        if acts and not found.may_act:
+            raise NotAllowed
+        return found
 
     def require_login(self) -> Login:
         """Who is logged in. Raises LoginFirst."""
         if self.login is None:
-            raise LoginFirst(self.request.url.path)
+            is_page = self.request.method == "GET"
+            raise LoginFirst(self.request.url.path if is_page else "/home")
         return self.login
 
-    async def show(self, view: View, section: str = "", *, status: int = 200) -> Response:
+    async def account(self, tx: Tx) -> Account:
+        """The person who is logged in. Needs a system unit of work. Raises LoginFirst."""
+        return await account(tx, self.require_login())
+
+    async def show(
+        self, view: View, section: str = "", *, status: int = 200, notices: tuple[Notice, ...] = ()
+    ) -> Response:
         """The page in its frame."""
         pages: Pages = self.request.app.state.pages
-        return pages.response(view, await self._frame(section), status)
+        return pages.response(view, replace(await self._frame(section), notices=notices), status)
 
     async def _frame(self, section: str) -> Frame:
         seller = self.container.sellers.of(DEFAULT_SELLER).legal_name
@@ -70,7 +139,9 @@ class Look:
         if self.login is None:
             return base
         async with self.container.database.system_uow() as tx:
-            who = await account(tx, self.login)
+            who = await self.account(tx)
+            sees_all = self.login.tenant is not None and self.login.role in ADMINS
+            waiting = await inbox.count_waiting(tx, self.login.tenant) if self.login.tenant and sees_all else 0
         memberships = tuple(
             Membership(encode(PREFIXES["tenant"], one.tenant_id), one.company, one.role) for one in who.memberships
         )
@@ -84,6 +155,7 @@ class Look:
             current=next((one for one in memberships if one.tenant == active), None),
             memberships=memberships,
             operator=self.login.operator_role,
+            waiting=waiting,
         )
 
 
@@ -112,13 +184,23 @@ def own_path(path: str, otherwise: str) -> str:
 
 
 async def sent(request: Request) -> dict[str, str]:
-    """The form's text fields."""
+    """The form's text fields; a name that comes several times holds its values with commas between."""
     form: FormData = await request.form()
-    return {name: value for name, value in form.items() if isinstance(value, str)}
+    return {name: ",".join(one for one in form.getlist(name) if isinstance(one, str)) for name in form}
+
+
+def whole(text: str) -> int:
+    """A number of a form that fits an integer column; 0 for anything else."""
+    return int(text) if text.isascii() and text.isdecimal() and len(text) < 10 else 0  # noqa: PLR2004 - digits
 
 
 def again(values: Mapping[str, str], error: DomainError, lang: Lang) -> Form:
-    """The form once more, with what was typed (never a secret) and the sentence of the refusal."""
+    """The form once more, with what was typed (never a secret) and the sentence of the refusal.
+
+    Raises the refusal itself when there is nothing that the form could be about (404).
+    """
+    if error.kind is Kind.NOT_FOUND:
+        raise error
     field = getattr(error, "field", None)
     kept = {name: value for name, value in values.items() if name not in _SECRET}
     if isinstance(field, str) and field in values:

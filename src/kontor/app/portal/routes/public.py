@@ -1,6 +1,7 @@
 """Pages before a login."""
 
 from fastapi import APIRouter, Request
+from markupsafe import Markup
 from starlette.responses import Response
 
 from kontor.app.api.access import LoginIn, SignUpIn, TokenIn
@@ -14,6 +15,7 @@ from kontor.app.portal.views import public
 from kontor.core.clock import day_of
 from kontor.core.errors import DomainError
 from kontor.core.i18n import as_lang
+from kontor.tenants.contracts.acceptance import specimen
 from kontor.tenants.contracts.facts import Seller
 from kontor.tenants.people import reset, sessions, sign_up
 from kontor.tenants.sellers import DEFAULT_SELLER
@@ -219,6 +221,14 @@ async def privacy(look: LookDep) -> Response:
     return await look.show(
         public.Privacy(seller.legal_name, _address(seller), seller.email, seller.dpo_name or "", seller.dpo_email or "")
     )
+
+
+@router.get("/terms")
+async def terms(look: LookDep) -> Response:
+    """The general terms, as they are offered to a company in Germany today."""
+    document = specimen(look.container.paper, "terms", look.lang, day_of(look.container.clock.now()))
+    html = Markup(document.html)  # noqa: S704 - our own text
+    return await look.show(public.Terms(document.title, document.ref.version, html))
 
 
 @router.get("/sub-processors")

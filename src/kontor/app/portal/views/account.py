@@ -21,11 +21,9 @@ class SessionRow:
 
 @dataclass(frozen=True, slots=True)
 class Account:
-    """Name, password, sessions."""
+    """Language, password, sessions."""
 
     template: ClassVar[str] = "account/account.html"
     email: str
-    name: str | None
     sessions: tuple[SessionRow, ...]
-    profile: Form = EMPTY
-    password: Form = EMPTY
+    form: Form = EMPTY

@@ -76,7 +76,10 @@ class Imprints:
 
 @dataclass(frozen=True, slots=True)
 class ChatPage:
-    """The member's own conversation. `conversation` is its id's text; `stream_path` answers as server-sent events."""
+    """The member's own conversation. `conversation` is its id's text; `stream_path` answers as server-sent events.
+
+    `last` is the id of the newest message that is shown.
+    """
 
     template: ClassVar[str] = "assistant/chat.html"
     assistant: str
@@ -87,8 +90,16 @@ class ChatPage:
     imprints: Imprints
     stream_path: str = "/api/v1/chat/completions"
     is_with_human: bool = False
+    last: str = ""
     draft: str = ""
     form: Form = EMPTY
+
+
+@dataclass(frozen=True, slots=True)
+class ChatPart(ChatPage):
+    """What was said alone, asked for after each answer and every few seconds."""
+
+    template: ClassVar[str] = "assistant/_talk.html"
 
 
 ConversationState = Literal["assistant", "waiting", "human"]
@@ -108,7 +119,7 @@ class ConversationRow:
 
 @dataclass(frozen=True, slots=True)
 class Conversations:
-    """All conversations, those that wait for a human first."""
+    """Conversations, the one that was active last first; `only_waiting` are those that a human is in charge of."""
 
     template: ClassVar[str] = "assistant/conversations.html"
     rows: tuple[ConversationRow, ...]
@@ -140,14 +151,17 @@ class ConversationPart(ConversationPage):
 
 @dataclass(frozen=True, slots=True)
 class AssistantSettings:
-    """Name and instructions. `revision` is what was read; `theirs` is set when somebody else saved meanwhile."""
+    """Name and instructions. `revision` is what was read; `theirs` is set when somebody else saved meanwhile.
+
+    `is_applied` tells whether the assistant has got them.
+    """
 
     template: ClassVar[str] = "assistant/settings.html"
     phase: Phase
     display_name: str
     system_prompt: str
     revision: int
-    applied_revision: int
+    is_applied: bool
     pack_rules: tuple[Text, ...]
     may_edit: bool
     updated_at: datetime

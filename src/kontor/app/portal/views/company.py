@@ -15,7 +15,6 @@ class MemberRow:
 
     id: str
     email: str
-    name: str | None
     role: str
     since: datetime
     is_me: bool
@@ -33,7 +32,7 @@ class InvitationRow:
 
 @dataclass(frozen=True, slots=True)
 class Members:
-    """Members and invitations, never more than seats."""
+    """Members and invitations, never more than seats. `taken` are those in use; an invitation holds one."""
 
     template: ClassVar[str] = "company/members.html"
     members: tuple[MemberRow, ...]
@@ -41,11 +40,7 @@ class Members:
     seats: int
     may_edit: bool
     form: Form = EMPTY
-
-    @property
-    def taken(self) -> int:
-        """Seats in use; an invitation holds one."""
-        return len(self.members) + len(self.invitations)
+    taken: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,6 +67,7 @@ class Keys:
     base_url: str
     secret: str | None = None
     form: Form = EMPTY
+    next_cursor: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -106,7 +102,7 @@ class Exports:
 
     template: ClassVar[str] = "company/exports.html"
     exports: tuple[ExportRow, ...]
-    form: Form = EMPTY
+    next_cursor: str | None = None
 
     @property
     def is_running(self) -> bool:
@@ -160,26 +156,23 @@ class Leave:
 
 @dataclass(frozen=True, slots=True)
 class Proof:
-    """One thing that was measured after the erasure."""
+    """One thing that was measured after the erasure: how much of it is left."""
 
     label: Text
-    before: int | None
-    after: int | None
-    is_gone: bool
+    left: int
 
 
 @dataclass(frozen=True, slots=True)
 class Receipt:
-    """What was erased, as measured; public under an address that cannot be guessed."""
+    """What is left, as measured at the end; public under an address that cannot be guessed."""
 
     template: ClassVar[str] = "company/receipt.html"
     id: str
-    state: Literal["running", "done", "failed"]
+    state: Literal["running", "done"]
     asked_at: datetime
     finished_at: datetime | None
     proofs: tuple[Proof, ...]
     path: str
-    problem: str | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -173,7 +173,10 @@ class OutageRow:
 
 @dataclass(frozen=True, slots=True)
 class AvailabilityPage:
-    """A month's availability by the formula of the contract, and the last 90 days."""
+    """A month's availability by the formula of the contract, and the last 90 days.
+
+    `outages` are the newest of `outages_total`.
+    """
 
     template: ClassVar[str] = "numbers/availability.html"
     month: Month
@@ -186,3 +189,4 @@ class AvailabilityPage:
     unobserved_s: int
     days: tuple[DayUptime, ...]
     outages: tuple[OutageRow, ...]
+    outages_total: int

@@ -73,7 +73,7 @@ class InstanceRow:
 
 @dataclass(frozen=True, slots=True)
 class TenantPage:
-    """One tenant, and what an operator may do with it; each act wants a reason."""
+    """One tenant, and what an operator may do with it; `reasons` are those of a suspension."""
 
     template: ClassVar[str] = "ops/tenant.html"
     row: TenantRow
@@ -84,6 +84,7 @@ class TenantPage:
     instance: InstanceRow | None
     audit: tuple[AuditRow, ...]
     acts: frozenset[str]
+    reasons: tuple[str, ...] = ()
     form: Form = EMPTY
 
 
@@ -95,3 +96,4 @@ class Instances:
     rows: tuple[InstanceRow, ...]
     pool_ready: int
     pool_size: int
+    next_cursor: str | None = None

@@ -62,6 +62,7 @@ class TotpPage:
 
     template: ClassVar[str] = "public/totp.html"
     form: Form = EMPTY
+    next: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -83,7 +84,7 @@ class Reset:
 
 @dataclass(frozen=True, slots=True)
 class InvitationPage:
-    """Somebody was invited. `needs_password` for a person who is new here."""
+    """Somebody was invited. A new person chooses a password, which `needs_password` says; a known one types its own."""
 
     template: ClassVar[str] = "public/invitation.html"
     token: str

@@ -1,4 +1,5 @@
-// Streams answers into the chat. Without it the form posts and the page comes back with the answer.
+// Streams answers into the chat, and shows what a colleague answers as a human. Without it the form posts and the page
+// comes back with the answer.
 
 const chat = document.querySelector("[data-chat]");
 const talk = chat.querySelector("[data-talk]");
@@ -7,6 +8,8 @@ const input = form.querySelector("textarea");
 const button = form.querySelector("button");
 const blank = document.querySelector("template[data-message]").content.firstElementChild;
 let conversation = chat.dataset.conversation;
+
+const EVERY_MS = 5000;
 
 const toEnd = () => { talk.scrollTop = talk.scrollHeight; };
 
@@ -76,6 +79,29 @@ const ask = async (text) => {
   }
 };
 
+// What the server has: who really spoke, at what time. A message that did not arrive stays visible below it.
+const refresh = async () => {
+  const known = talk.querySelector("[data-said]");
+  const response = await fetch(`/chat?part=talk&seen=${known.dataset.last}`, { headers: { accept: "text/html" } });
+  if (response.status !== 200 || response.redirected) return;
+  const page = new DOMParser().parseFromString(await response.text(), "text/html");
+  const said = page.querySelector("[data-said]");
+  if (!said) return;
+  const wasAtEnd = talk.scrollHeight - talk.scrollTop - talk.clientHeight < 80;
+  for (const message of talk.querySelectorAll(":scope > .said:not([data-role=failed])")) message.remove();
+  known.replaceWith(said);
+  const isWithHuman = Boolean(said.dataset.isWithHuman);
+  chat.querySelector("[data-with-human]").hidden = !isWithHuman;
+  chat.querySelector("[data-with-assistant]").hidden = isWithHuman;
+  if (wasAtEnd) toEnd();
+};
+
+const look = async () => {
+  if (!conversation || button.disabled || document.hidden) return;
+  try { await refresh(); } catch { /* the next look will tell */ }
+};
+setInterval(look, EVERY_MS);
+
 form.addEventListener("submit", async (event) => {
   event.preventDefault();
   event.stopImmediatePropagation();
@@ -88,6 +114,7 @@ form.addEventListener("submit", async (event) => {
   await ask(text);
   talk.removeAttribute("aria-busy");
   button.disabled = false;
+  await look();
   input.focus();
 });
 

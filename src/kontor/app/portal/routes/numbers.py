@@ -1,0 +1,132 @@
+"""Numbers of a month: what was used, and how available the assistant was."""
+
+from datetime import date, timedelta
+from typing import Annotated, Final
+
+from fastapi import APIRouter, Query
+from starlette.responses import Response
+
+from kontor.app.api.usage import csv_response
+from kontor.app.portal.routes.home import budget_of
+from kontor.app.portal.routes.page import LookDep
+from kontor.app.portal.views import numbers
+from kontor.billing.queries import usage_of_month
+from kontor.core.clock import Month, day_of, month_of
+from kontor.tenants.lifecycle.rows import tenant_of
+from kontor.tenants.sla import causes
+from kontor.tenants.sla.queries import DayView, OutageView, daily_strip, month_of_service
+
+router = APIRouter(include_in_schema=False)
+MONTHS: Final = 12
+# A day with less downtime than this is drawn as briefly down.
+BRIEF_S: Final = 15 * 60
+MonthText = Annotated[str, Query(max_length=20)]
+
+
+@router.get("/usage")
+async def usage(look: LookDep, month: MonthText = "") -> Response:
+    """A month's usage by day and model."""
+    member = look.member()
+    present = month_of(look.container.clock.now())
+    chosen = _chosen(month, present)
+    async with look.container.database.uow(member.tenant) as tx:
+        tenant = await tenant_of(tx, member.tenant)
+        found = await usage_of_month(tx, member.tenant, chosen)
+    rows = tuple(
+        numbers.UsageRow(
+            one.day,
+            one.model,
+            one.used.calls,
+            one.used.input_tokens,
+            one.used.cached_tokens,
+            one.used.output_tokens,
+            one.used.cost_nano,
+        )
+        for one in found
+    )
+    page = numbers.UsagePage(
+        chosen,
+        _choices(present, chosen),
+        rows,
+        numbers.usage_chart(rows, _days(chosen)),
+        budget_of(look, tenant),
+        is_capped=tenant.is_pilot,
+    )
+    return await look.show(page, "usage")
+
+
+@router.get("/usage.csv")
+async def usage_csv(look: LookDep, month: MonthText = "") -> Response:
+    """The same as a table to download."""
+    member = look.member()
+    chosen = _chosen(month, month_of(look.container.clock.now()))
+    async with look.container.database.uow(member.tenant) as tx:
+        rows = await usage_of_month(tx, member.tenant, chosen)
+    return csv_response(rows, f"usage-{chosen}.csv")
+
+
+@router.get("/availability")
+async def availability(look: LookDep, month: MonthText = "") -> Response:
+    """A month's availability and each outage, and a bar for each of the last ninety days."""
+    member = look.member()
+    now = look.container.clock.now()
+    present = month_of(now)
+    chosen = _chosen(month, present)
+    async with look.container.database.uow(member.tenant) as tx:
+        plan = (await tenant_of(tx, member.tenant)).plan
+        found = await month_of_service(tx, member.tenant, chosen)
+        strip = await daily_strip(tx, member.tenant, now)
+    page = numbers.AvailabilityPage(
+        chosen,
+        _choices(present, chosen),
+        found.measured.availability_pct,
+        look.container.prices.plans[plan].availability_pct,
+        found.measured.in_service_s,
+        found.measured.excluded_s,
+        found.measured.down_s,
+        found.measured.unobserved_s,
+        tuple(map(_uptime, strip)),
+        tuple(map(_outage, found.outages)),
+        found.outages_total,
+    )
+    return await look.show(page, "availability")
+
+
+def _chosen(text: str, present: Month) -> Month:
+    """The month that was asked for; the present one for none, for nonsense and for one to come."""
+    try:
+        return min(Month.parse(text), present) if text else present
+    except ValueError:
+        return present
+
+
+def _choices(present: Month, chosen: Month) -> tuple[Month, ...]:
+    """The last year, the present month first, and the chosen one if it is older."""
+    months = [present]
+    while len(months) < MONTHS:
+        months.append(months[-1].previous())
+    return tuple(months) if chosen in months else (*months, chosen)
+
+
+def _days(month: Month) -> tuple[date, ...]:
+    first, last = day_of(month.start), day_of(month.end - timedelta(seconds=1))
+    return tuple(first + timedelta(days=place) for place in range((last - first).days + 1))
+
+
+def _uptime(one: DayView) -> numbers.DayUptime:
+    seen = one.measured
+    state: numbers.DayState = "up"
+    if seen.in_service_s == 0:
+        state = "before"
+    elif seen.down_s:
+        state = "degraded" if seen.down_s < BRIEF_S else "down"
+    elif seen.availability_pct is None:
+        state = "unobserved"
+    return numbers.DayUptime(one.day, state, seen.availability_pct, seen.down_s, seen.unobserved_s)
+
+
+def _outage(one: OutageView) -> numbers.OutageRow:
+    until = one.ended_at or one.observed_until
+    return numbers.OutageRow(
+        one.started_at, one.ended_at, round((until - one.started_at).total_seconds()), causes.name_of(one.cause)
+    )
