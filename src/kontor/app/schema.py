@@ -11,7 +11,9 @@ from kontor.core.db import Base
 # Tables live in the room of their idea; each module that declares some is called `model` or belongs to core.
 for _package in (kontor.core, kontor.tenants, kontor.billing):
     for _module in pkgutil.walk_packages(_package.__path__, _package.__name__ + "."):
-        if _module.name.endswith(".model") or _module.name.rpartition(".")[0] == "kontor.core":
+        # `migrate` has no table and brings Alembic, which no serving process needs.
+        of_core = _module.name.rpartition(".")[0] == "kontor.core" and _module.name != "kontor.core.migrate"
+        if of_core or _module.name.endswith(".model"):
             importlib.import_module(_module.name)
 
 METADATA = Base.metadata

@@ -5,23 +5,29 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import asdict
 from datetime import datetime
-from typing import Annotated, Final, NoReturn
+from typing import Final
 from urllib.parse import urlsplit
 
 import uvicorn
 from aiosmtpd.smtp import SMTP, Envelope, Session
-from fastapi import FastAPI, Header, HTTPException, Query, Request, Response
-from fastapi.responses import HTMLResponse, RedirectResponse
 from jinja2 import Environment, PackageLoader, StrictUndefined
+from starlette.applications import Starlette
+from starlette.exceptions import HTTPException
+from starlette.middleware import Middleware
 from starlette.middleware.trustedhost import TrustedHostMiddleware
+from starlette.requests import Request
+from starlette.responses import HTMLResponse, JSONResponse, RedirectResponse, Response
+from starlette.routing import Route
 
-from kontor.app.outbox.store import MailFolder, received
+from kontor.app.outbox.store import Mail, MailFolder, received
 from kontor.core.clock import BERLIN, SystemClock
 from kontor.core.i18n import Text, negotiate
 from kontor.core.settings import Settings
 
 HOST: Final = "127.0.0.1"
 SIZE_LIMIT_BYTES: Final = 25 * 1024 * 1024
+MOST: Final = 1000
+NO_MAIL: Final = "There is no such mail."
 # A mail's own styles and inline pictures are shown; it runs nothing and asks nobody for anything.
 POLICY: Final = (
     "default-src 'none'; style-src 'unsafe-inline'; img-src data:; frame-src 'self'; form-action 'self'; "
@@ -87,68 +93,86 @@ def run_outbox(settings: Settings) -> None:
     asyncio.run(serve())
 
 
-def _web(mails: MailFolder) -> FastAPI:
-    app = FastAPI(openapi_url=None)
-    # A page of the internet that lets its name point to 127.0.0.1 gets nothing.
-    app.add_middleware(TrustedHostMiddleware, allowed_hosts=[HOST, "localhost", "[::1]"])
-    _add_pages(app, mails)
-    _add_json(app, mails)
-    return app
-
-
-def _add_pages(app: FastAPI, mails: MailFolder) -> None:
-    pages = Environment(
-        loader=PackageLoader("kontor.app.outbox"), autoescape=True, undefined=StrictUndefined, trim_blocks=True
+def _web(mails: MailFolder) -> Starlette:
+    doors = _Doors(mails)
+    return Starlette(
+        routes=[
+            Route("/", doors.list_page),
+            Route("/mails/{mail}", doors.mail_page),
+            Route("/mails/{mail}/file", doors.file),
+            Route("/clear", doors.clear, methods=["POST"]),
+            Route("/api/mails", doors.list_json),
+            Route("/api/mails/{mail}", doors.mail_json),
+            Route("/healthz", doors.healthz),
+        ],
+        # A page of the internet that lets its name point to 127.0.0.1 gets nothing.
+        middleware=[Middleware(TrustedHostMiddleware, allowed_hosts=[HOST, "localhost", "[::1]"])],
     )
 
-    def page(name: str, accept_language: str | None, **values: object) -> HTMLResponse:
-        lang = negotiate(accept_language)
-        words = {key: text(lang) for key, text in WORDS.items()}
-        html = pages.get_template(name).render(lang=lang, w=words, **values)
-        return HTMLResponse(html, headers={"Content-Security-Policy": POLICY, "Cache-Control": "no-store"})
 
-    @app.get("/")
-    def list_page(to: str = "", accept_language: Annotated[str | None, Header()] = None) -> HTMLResponse:
-        entries = [(entry, _clock_time(received(entry))) for entry in mails.entries(to.strip() or None, 200)]
-        return page("list.html", accept_language, entries=entries, to=to)
+class _Doors:
+    """Pages for people, JSON for machines."""
 
-    @app.get("/mails/{mail}")
-    def mail_page(mail: str, accept_language: Annotated[str | None, Header()] = None) -> HTMLResponse:
-        found = mails.mail(mail) or _missing()
-        return page("mail.html", accept_language, mail=found, at=_clock_time(received(found)))
+    def __init__(self, mails: MailFolder) -> None:
+        self._mails = mails
+        self._pages = Environment(
+            loader=PackageLoader("kontor.app.outbox"), autoescape=True, undefined=StrictUndefined, trim_blocks=True
+        )
 
-    @app.get("/mails/{mail}/file")
-    def file(mail: str) -> Response:
-        raw = mails.raw(mail)
+    def list_page(self, request: Request) -> Response:
+        """The newest mails, to one address if asked."""
+        to = request.query_params.get("to", "")
+        entries = [(entry, _clock_time(received(entry))) for entry in self._mails.entries(to.strip() or None, 200)]
+        return self._page(request, "list.html", entries=entries, to=to)
+
+    def mail_page(self, request: Request) -> Response:
+        """One mail to read."""
+        found = self._found(request)
+        return self._page(request, "mail.html", mail=found, at=_clock_time(received(found)))
+
+    def file(self, request: Request) -> Response:
+        """One mail as it came."""
+        mail = str(request.path_params["mail"])
+        raw = self._mails.raw(mail)
         if raw is None:
-            _missing()
+            raise HTTPException(404, NO_MAIL)
         disposition = f'attachment; filename="{mail}.eml"'
         return Response(raw, media_type="message/rfc822", headers={"Content-Disposition": disposition})
 
-    @app.post("/clear")
-    def clear(request: Request) -> RedirectResponse:
+    def clear(self, request: Request) -> Response:
+        """All mails are gone, when our own page asks."""
         if request.headers.get("sec-fetch-site", "same-origin") != "same-origin":
             raise HTTPException(403, "Only the outbox's own page may do that.")
-        mails.clear()
+        self._mails.clear()
         return RedirectResponse("/", status_code=303)
 
+    def list_json(self, request: Request) -> Response:
+        """As list_page."""
+        limit = request.query_params.get("limit", "100")
+        if not (limit.isascii() and limit.isdecimal() and 1 <= int(limit[:9]) <= MOST):
+            raise HTTPException(422, f"`limit` is a number from 1 to {MOST}.")
+        entries = self._mails.entries(request.query_params.get("to"), int(limit))
+        return JSONResponse({"mails": [asdict(entry) for entry in entries]})
 
-def _add_json(app: FastAPI, mails: MailFolder) -> None:
-    @app.get("/api/mails")
-    def list_json(to: str | None = None, limit: Annotated[int, Query(ge=1, le=1000)] = 100) -> dict[str, object]:
-        return {"mails": [asdict(entry) for entry in mails.entries(to, limit)]}
+    def mail_json(self, request: Request) -> Response:
+        """As mail_page."""
+        return JSONResponse(asdict(self._found(request)))
 
-    @app.get("/api/mails/{mail}")
-    def mail_json(mail: str) -> dict[str, object]:
-        return asdict(mails.mail(mail) or _missing())
+    def healthz(self, _: Request) -> Response:
+        """The process runs."""
+        return JSONResponse({"status": "ok"})
 
-    @app.get("/healthz")
-    def healthz() -> dict[str, str]:
-        return {"status": "ok"}
+    def _found(self, request: Request) -> Mail:
+        found = self._mails.mail(str(request.path_params["mail"]))
+        if found is None:
+            raise HTTPException(404, NO_MAIL)
+        return found
 
-
-def _missing() -> NoReturn:
-    raise HTTPException(404, "There is no such mail.")
+    def _page(self, request: Request, name: str, **values: object) -> Response:
+        lang = negotiate(request.headers.get("accept-language"))
+        words = {key: text(lang) for key, text in WORDS.items()}
+        html = self._pages.get_template(name).render(lang=lang, w=words, **values)
+        return HTMLResponse(html, headers={"Content-Security-Policy": POLICY, "Cache-Control": "no-store"})
 
 
 def _clock_time(at: datetime | None) -> str:
