@@ -14,7 +14,7 @@ from kontor.app.http import errors, health, openapi
 from kontor.app.http.middleware import BodyLimit, RequestContext, SameOrigin
 from kontor.app.portal import routes as portal
 from kontor.app.portal.assets import STATIC
-from kontor.app.portal.render import Pages
+from kontor.app.portal.render import all_pages
 from kontor.app.portal.routes import failures
 from kontor.app.reactions import reactions
 from kontor.core import telemetry
@@ -48,7 +48,7 @@ def create_app(container: Container) -> FastAPI:
     )
     app.state.container = container
     container.database.subscribe(subscribers(reactions(container)))
-    pages = Pages()
+    pages = all_pages()
     app.state.pages = pages
     errors.install(app, failures.drawn(pages, container))
     failures.install(app)

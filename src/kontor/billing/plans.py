@@ -18,7 +18,6 @@ PLAN_KEYS: Final = ("starter", "professional", "enterprise")
 VOLUME: Final = ((100, 20), (50, 10))
 FLOOR: Final = Money(4000)
 CHF_FACTOR: Final = (12, 10)
-_FILE: Final = Path(__file__).with_name("plans.toml")
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,13 +63,17 @@ class PriceList:
     pilot: PilotTerms
 
 
+_FILE: Final = Path(__file__).with_name("plans.toml")
+_PLAN: Final = TypeAdapter(Plan)
+_PILOT: Final = TypeAdapter(PilotTerms)
+
+
 def load(file: Path | None = None) -> PriceList:
     """From `file`, else the shipped one. Raises ValueError that names the file and what is wrong in it."""
     source = file or _FILE
     try:
         data: dict[str, Any] = tomllib.loads(source.read_text(encoding="utf-8"))
-        plans = {key: TypeAdapter(Plan).validate_python({"key": key, **data[key]}) for key in PLAN_KEYS}
-        pilot = TypeAdapter(PilotTerms).validate_python(data["pilot"])
-        return PriceList(str(data["version"]), plans, pilot)
+        plans = {key: _PLAN.validate_python({"key": key, **data[key]}) for key in PLAN_KEYS}
+        return PriceList(str(data["version"]), plans, _PILOT.validate_python(data["pilot"]))
     except (KeyError, ValueError) as error:
         raise ValueError(f"{source}: {error}") from error

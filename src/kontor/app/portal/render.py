@@ -4,6 +4,7 @@ A template sees `v` (its view), `f` (the frame), the helpers of language.Words, 
 """
 
 import secrets
+from functools import cache
 from pathlib import Path
 from typing import ClassVar, Final, Protocol
 
@@ -72,3 +73,9 @@ class Pages:
         )
         environment.filters["below"] = below
         return environment
+
+
+@cache
+def all_pages() -> Pages:
+    """The pages of this process: compiled once, whatever is made over them. Raises assets.NotBuilt."""
+    return Pages()

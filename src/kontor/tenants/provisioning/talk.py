@@ -3,8 +3,10 @@
 The instance keeps the conversation's history itself: only the new message goes to it. Its token never leaves us.
 """
 
+import ssl
 from collections.abc import AsyncIterator
 from dataclasses import dataclass
+from functools import cache
 from typing import Final
 
 import httpx
@@ -69,13 +71,20 @@ class NotAnswering(Unavailable):
         )
 
 
-def http_client() -> httpx.AsyncClient:
-    """A client for many turns at once; the caller closes it."""
+def http_client(*, read_s: float = READ_S) -> httpx.AsyncClient:
+    """A client for many requests at once; the caller closes it."""
     return httpx.AsyncClient(
-        timeout=httpx.Timeout(READ_S, connect=CONNECT_S),
+        verify=_certificates(),
+        timeout=httpx.Timeout(read_s, connect=min(read_s, CONNECT_S)),
         limits=httpx.Limits(max_connections=1000, max_keepalive_connections=100),
         trust_env=False,
     )
+
+
+@cache
+def _certificates() -> ssl.SSLContext:
+    """Read once in a process: it takes longer than everything else at a start."""
+    return httpx.create_ssl_context(trust_env=False)
 
 
 async def turn(

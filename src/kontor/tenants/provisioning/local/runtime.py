@@ -35,6 +35,7 @@ from kontor.tenants.provisioning.local.process import (
 from kontor.tenants.provisioning.local.record import Place, Record, free_port, instances_in, new_uid, port_is_free
 from kontor.tenants.provisioning.runtime import Observation, Observed, RuntimeFailure
 from kontor.tenants.provisioning.spec import InstanceSpec
+from kontor.tenants.provisioning.talk import http_client
 
 log = structlog.get_logger(__name__)
 
@@ -56,7 +57,7 @@ class LocalRuntime:
         self._instances = instances.absolute()
         self._cache_dir = cache_dir
         self._children: dict[InstanceId, subprocess.Popen[bytes]] = {}
-        self._http = httpx.AsyncClient(timeout=PROBE_S, trust_env=False)
+        self._http = http_client(read_s=PROBE_S)
         # Apart from the pool that looks: ending a process may take half a minute, and nobody waits for it to look.
         self._hands = ThreadPoolExecutor(HANDS, thread_name_prefix="instances")
 

@@ -53,6 +53,15 @@ window.addEventListener("pageshow", () => {
 document.addEventListener("htmx:after:swap", () => prepare(document));
 document.addEventListener("htmx:error", () => say(document.body.dataset.offline));
 
+// A table that is wider than its place scrolls; so it takes the focus, and the arrow keys move it.
+const scrolling = new ResizeObserver((entries) => {
+  for (const { target } of entries) {
+    if (target.scrollWidth > target.clientWidth) target.tabIndex = 0;
+    else target.removeAttribute("tabindex");
+  }
+});
+for (const table of document.querySelectorAll(".prose table")) scrolling.observe(table);
+
 // The first field that is wrong gets the focus.
 document.querySelector("[aria-invalid=true]")?.focus();
 prepare(document);
