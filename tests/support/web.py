@@ -16,6 +16,7 @@ from kontor.core.jobs import Work, Worker
 from kontor.core.mail import Mail
 from kontor.core.settings import Settings
 from kontor.tenants.people import reset
+from kontor.tenants.people.passwords import Passwords
 
 BASE_URL = "https://kontor.test"
 PASSWORD = "Drei Äpfel und ein Boot 🚣"
@@ -52,6 +53,7 @@ class Web:
 
     def __init__(self, settings: Settings, clock: Clock) -> None:
         self.container = Container(settings, clock)
+        self.container.passwords = Passwords(memory_kib=64, time_cost=1)  # what they cost has a test of its own
         self.app = create_app(self.container)
 
     @asynccontextmanager

@@ -11,6 +11,7 @@ from pwdlib import PasswordHash
 from pwdlib.hashers.argon2 import Argon2Hasher
 
 MEMORY_KIB: Final = 19 * 1024
+TIME_COST: Final = 2
 # Hashes in flight are bounded: 19 MiB each, and a flood of logins must not starve the process.
 AT_ONCE: Final = 4
 
@@ -18,8 +19,8 @@ AT_ONCE: Final = 4
 class Passwords:
     """Hashes and checks."""
 
-    def __init__(self) -> None:
-        self._hasher = PasswordHash((Argon2Hasher(memory_cost=MEMORY_KIB, time_cost=2, parallelism=1),))
+    def __init__(self, memory_kib: int = MEMORY_KIB, time_cost: int = TIME_COST) -> None:
+        self._hasher = PasswordHash((Argon2Hasher(memory_cost=memory_kib, time_cost=time_cost, parallelism=1),))
         self._pool = ThreadPoolExecutor(AT_ONCE, thread_name_prefix="argon2")
         self._nobody: str | None = None
 
