@@ -35,8 +35,8 @@ def free_port() -> int:
 class Process:
     """A program under test; `log` is its standard error so far."""
 
-    def __init__(self, module: str, env: Mapping[str, str], port: int, log: Path) -> None:
-        self._command = [sys.executable, "-m", module]
+    def __init__(self, module: str, env: Mapping[str, str], port: int, log: Path, *arguments: str) -> None:
+        self._command = [sys.executable, "-m", module, *arguments]
         self._env = {**os.environ, **env}
         self._log = log
         self.url = f"http://127.0.0.1:{port}"

@@ -18,14 +18,16 @@ from kontor.app.container import Container
 from kontor.app.reactions import reactions
 from kontor.app.schema import METADATA
 from kontor.core import idempotency, mail, telemetry
-from kontor.core.errors import DomainError
+from kontor.core.errors import DomainError, Unavailable
 from kontor.core.events import handlers, subscribers
+from kontor.core.ids import PREFIXES, encode
 from kontor.core.jobs import Schedule, Work, Worker
 from kontor.core.settings import Settings
 from kontor.tenants.leaving.build import ExportBuilder, sweep_exports
 from kontor.tenants.leaving.erase import ADVANCE_JOB
 from kontor.tenants.leaving.eraser import Eraser, advance_due
 from kontor.tenants.leaving.export import BUILD_JOB
+from kontor.tenants.leaving.replay import replay_register
 from kontor.tenants.people import reset, sessions, sign_up
 from kontor.tenants.provisioning.blueprint import Blueprint
 from kontor.tenants.provisioning.fake import FakeRuntime
@@ -126,6 +128,7 @@ async def serve(settings: Settings) -> None:
     loop = asyncio.get_running_loop()
     for number in (signal.SIGTERM, signal.SIGINT):
         loop.add_signal_handler(number, stopping.set)
+    await _repeat_erasures(container, runtime, stopping)
     tasks = [_beside(worker.run(), stopping), _beside(reconciler.run(), stopping)]
     health = _health(container, settings.worker_port)
     if health is not None:
@@ -138,6 +141,21 @@ async def serve(settings: Settings) -> None:
     await asyncio.gather(*tasks, return_exceptions=True)
     await runtime.close()
     await container.close()
+
+
+async def _repeat_erasures(container: Container, runtime: Runtime, stopping: asyncio.Event) -> None:
+    """What a restore has undone is gone again before anything is done for it, also when nobody ran `migrate`."""
+    while not stopping.is_set():
+        try:
+            eraser = eraser_of(container, runtime)
+            repeated = await replay_register(container.database, container.erasures, runtime, eraser)
+        except Unavailable as error:
+            log.warning("erasures.replay_waits", error=repr(error))
+            await asyncio.sleep(1)
+        else:
+            for erasure in repeated:
+                log.warning("erasure.repeated", erasure=encode(PREFIXES["erasure"], erasure))
+            return
 
 
 def run(settings: Settings) -> None:

@@ -105,6 +105,24 @@ async def test_a_tenant_that_a_restore_brought_back_is_erased_again(erasures: Er
     assert (progress.step, progress.proof is not None) == (ErasureStep.DONE, True)
 
 
+async def test_data_keys_that_were_restored_alone_are_destroyed_again(
+    erasures: Erasures, database: Database, tmp_path: Path
+) -> None:
+    tenant = await erasures.lived_in()
+    persons = await erasures.members(tenant)
+    keys = tmp_path / "keys"
+    old = {file: file.read_bytes() for file in keys.glob("*.key")}
+    receipt = await erasures.erased(tenant)
+    for file, content in old.items():
+        file.write_bytes(content)
+    assert {tenant, *persons} <= set(await database.vault.owners())
+
+    repeated = await replay(erasures)
+
+    assert repeated == [receipt.erasure]
+    assert {tenant, *persons}.isdisjoint(await database.vault.owners())
+
+
 async def test_a_restore_that_forgot_the_erasure_itself_does_not_save_the_tenant(
     erasures: Erasures, database: Database
 ) -> None:

@@ -4,6 +4,7 @@ The restored rows cannot be read any more, because their keys lie outside the da
 """
 
 from collections.abc import Sequence
+from collections.abc import Set as AbstractSet
 from uuid import UUID
 
 from sqlalchemy import delete, select, update
@@ -34,9 +35,10 @@ async def replay_register(
     erasure goes on as a job. A second call finds nothing to do. Raises Unavailable.
     """
     repeated = []
+    alive = set(await database.vault.owners())
     for entry in await register.entries():
         async with database.system_uow() as tx:
-            if not await _is_undone(tx, entry):
+            if not await _is_undone(tx, entry, alive):
                 continue
         for owner in (entry.tenant, *entry.persons):
             await database.vault.destroy_key(owner)
@@ -52,8 +54,8 @@ async def replay_register(
     return repeated
 
 
-async def _is_undone(tx: Tx, entry: Registered) -> bool:
-    """Whether tenant or persons are there again, to whom all other rows refer.
+async def _is_undone(tx: Tx, entry: Registered, alive: AbstractSet[UUID]) -> bool:
+    """Whether tenant or persons are there again, to whom all other rows refer, or their data keys are `alive`.
 
     An erasure that is still on its way is not: it goes on from its step, and its row is of the same time as the rows
     that it has yet to delete, also in a backup.
@@ -64,7 +66,8 @@ async def _is_undone(tx: Tx, entry: Registered) -> bool:
         return False
     tenant = await tx.scalar(select(Tenant.id).where(Tenant.id == entry.tenant))
     person = await tx.scalar(select(Person.id).where(Person.id.in_(entry.persons)).limit(1))
-    return row is None or tenant is not None or person is not None
+    has_key = not alive.isdisjoint({entry.tenant, *entry.persons})
+    return row is None or tenant is not None or person is not None or has_key
 
 
 async def _begin_anew(tx: Tx, entry: Registered) -> None:
