@@ -9,6 +9,7 @@ from kontor.app.cli.surroundings import settings
 
 if TYPE_CHECKING:
     from kontor.app.container import Container
+    from kontor.core.ids import PersonId
     from kontor.tenants.people.operators import NewOperator
 
 app = typer.Typer(help="The operator's staff.", no_args_is_help=True)
@@ -50,6 +51,27 @@ def add(
         )
 
     _print(address, role, at_work.run(used, work), as_json=as_json)
+
+
+@app.command()
+def remove(
+    email: Annotated[str, typer.Argument(help="address of somebody of the staff")],
+    *,
+    as_json: Annotated[bool, typer.Option("--json", help="JSON instead of text")] = False,
+) -> None:
+    """Somebody is no operator any more, and logged out everywhere."""
+    from kontor.app.cli import at_work  # noqa: PLC0415 - each command starts with what it needs
+    from kontor.tenants.people import operators as staff  # noqa: PLC0415
+    from kontor.tenants.people.sessions import person_text  # noqa: PLC0415
+
+    async def work(container: "Container") -> "PersonId":
+        return await staff.remove(container.database, email=email)
+
+    facts = {"person": person_text(at_work.run(settings(), work)), "email": email}
+    if as_json:
+        at_work.print_json(facts)
+    else:
+        at_work.print_facts(facts)
 
 
 def _password(*, from_stdin: bool) -> str:

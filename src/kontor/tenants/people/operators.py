@@ -7,13 +7,14 @@ from sqlalchemy import select
 
 from kontor.core.audit import Actor, record
 from kontor.core.db import Database
+from kontor.core.errors import NotFound
 from kontor.core.ids import PersonId, new_id
-from kontor.tenants.people import addresses
+from kontor.tenants.people import addresses, sessions
 from kontor.tenants.people.model import OperatorRole, Person
 from kontor.tenants.people.passwords import Passwords
-from kontor.tenants.people.sessions import person_text
 
 ISSUER = "Kontor"
+_BY = Actor("system", "command line")
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,7 +29,7 @@ class NewOperator:
 async def add(
     database: Database, passwords: Passwords, *, email: str, password: str, role: OperatorRole
 ) -> NewOperator:
-    """The person is one of the operator's staff and has a fresh second factor; a known person keeps its sessions not.
+    """The person is one of the operator's staff and has a fresh second factor; sessions from before are over.
 
     A second call renews password, role and second factor.
     """
@@ -53,8 +54,32 @@ async def add(
         row.operator_role = role
         row.totp_secret = await tx.vault.seal(person, f"persons.totp_secret:{person}", secret)
         row.totp_last_step = None
+        await sessions.end_others(tx, person, None)
         await record(
-            tx, Actor("system", "command line"), "operator.added", target=person_text(person), data={"role": role}
+            tx,
+            Actor("system", "command line"),
+            "operator.added",
+            target=sessions.person_text(person),
+            data={"role": role},
         )
     uri = pyotp.TOTP(secret).provisioning_uri(name=email.strip(), issuer_name=ISSUER)
     return NewOperator(person, secret, uri)
+
+
+async def remove(database: Database, *, email: str) -> PersonId:
+    """The person is nobody of the staff any more and logged out everywhere; companies of its own stay.
+
+    A second call changes nothing. Raises NotFound (nobody has this address).
+    """
+    async with database.system_uow() as tx:
+        known = await addresses.person_by(tx, email)
+        row = await tx.get(Person, known.id, with_for_update=True) if known else None
+        if row is None:
+            raise NotFound
+        person = PersonId(row.id)
+        if row.operator_role is None:
+            return person
+        role, row.operator_role, row.totp_secret, row.totp_last_step = row.operator_role, None, None, None
+        await sessions.end_others(tx, person, None)
+        await record(tx, _BY, "operator.removed", target=sessions.person_text(person), data={"role": role})
+    return person
