@@ -55,7 +55,6 @@ class JobRun(Base):
     name: Mapped[str]
     starts: Mapped[int]
     started_at: Mapped[datetime]
-    parked_at: Mapped[datetime | None]
 
 
 @dataclass(frozen=True, slots=True)
@@ -142,7 +141,7 @@ class Worker:
                 await asyncio.sleep(RECONNECT_S)
 
     async def drain(self) -> None:
-        """Every job that is due has run when this returns. For tests and for `kontor worker --drain`."""
+        """Every job that is due has run when this returns. For tests."""
         connection = await asyncpg.connect(self._database.urls.system)
         try:
             await self._queuer(connection).run(
@@ -187,6 +186,8 @@ class Worker:
             job = Job(name, tenant, payload.get("args", {}), queued.attempts)
             with bound(request_id=payload.get("request"), tenant=tenant, job=name):
                 if not await self._may_start(queued.id, job):
+                    JOBS_DONE.labels(name, "parked").inc()
+                    log.error("job.parked", starts=MAX_CRASHES)
                     raise RuntimeError(f"{name} was started {MAX_CRASHES} times and never came back: parked")
                 try:
                     await handler(job)
