@@ -8,7 +8,7 @@ from uuid import UUID, uuid4
 import orjson
 from sqlalchemy import Table, or_, select
 
-from kontor.app.adapters import BilledUsage
+from kontor.app.adapters import RecordedUsage
 from kontor.app.schema import METADATA
 from kontor.billing.metering.model import UsageEvent, UsageHour
 from kontor.core import mail
@@ -40,7 +40,7 @@ class Erasures:
         self.database: Database = fleet.database
         self.clock: FixedClock = fleet.clock
         self.register = FolderRegister(folder / "erasures.jsonl")
-        self.eraser = self._eraser(BilledUsage(), self.register)
+        self.eraser = self._eraser(RecordedUsage(), self.register)
 
     def with_usage(self, usage: UsageRecords) -> Eraser:
         """An eraser that asks `usage` to erase what billing has."""
@@ -48,7 +48,7 @@ class Erasures:
 
     def with_register(self, register: ErasureRegister) -> Eraser:
         """An eraser that writes into this register."""
-        return self._eraser(BilledUsage(), register)
+        return self._eraser(RecordedUsage(), register)
 
     def _eraser(self, usage: UsageRecords, register: ErasureRegister) -> Eraser:
         return Eraser(

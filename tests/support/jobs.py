@@ -1,6 +1,6 @@
 """Jobs that a request left behind, run at once and in the test's own process."""
 
-from kontor.app.adapters import BilledUsage
+from kontor.app.adapters import RecordedUsage
 from kontor.app.schema import METADATA
 from kontor.core.jobs import Work, Worker
 from kontor.tenants.leaving.build import ExportBuilder
@@ -16,7 +16,7 @@ async def build_exports(web: Web) -> None:
     """All exports that are due are built."""
     container = web.container
     scratch = container.settings.state_dir / "scratch"
-    builder = ExportBuilder(container.database, container.files, FakeRuntime(), BilledUsage(), scratch)
+    builder = ExportBuilder(container.database, container.files, FakeRuntime(), RecordedUsage(), scratch)
     await Worker(container.database, Work({BUILD_JOB: builder})).drain()
 
 
@@ -28,7 +28,7 @@ async def carry_out_erasures(web: Web) -> None:
         files=container.files,
         runtime=FakeRuntime(),
         keys=container.keys,
-        usage=BilledUsage(),
+        usage=RecordedUsage(),
         register=FolderRegister(container.settings.state_dir / "erasures.jsonl"),
         metadata=METADATA,
         scratch=container.settings.state_dir / "scratch",

@@ -57,19 +57,6 @@ class MeteredKeys:
         await gateway_keys.revoke_keys(tx, tenant)
 
 
-class BilledUsage:
-    """tenants.leaving.ports.UsageRecords over billing's events and sums."""
-
-    async def as_csv(self, tx: Tx, tenant: TenantId) -> str:
-        """All usage by Berlin day and model."""
-        days = await queries.usage_by_day(tx, tenant, _BEGINNING, tx.now + timedelta(hours=1))
-        return queries.usage_csv([replace(day, model=safe_cell(day.model)) for day in days])
-
-    async def erase(self, tx: Tx, tenant: TenantId) -> None:
-        """Keys, events and sums are gone, and what a journal still holds is dropped."""
-        await queries.erase_usage(tx, tenant)
-
-
 class RecordedUsage:
     """tenants.leaving.ports.UsageRecords over billing's events and sums."""
 

@@ -1,6 +1,7 @@
 """The gateway's process: which provider, and the tasks beside the server.
 
-Only this process knows the providers' secrets. It holds no state but its journal; several may run side by side.
+Only this process speaks to providers; the API has to be told the same ones, because contracts name them. It holds no
+state but its journal; several may run side by side.
 """
 
 import asyncio

@@ -8,7 +8,7 @@ import pytest
 from sqlalchemy import select, update
 from sqlalchemy.exc import IntegrityError
 
-from kontor.app.adapters import BilledUsage
+from kontor.app.adapters import RecordedUsage
 from kontor.core import audit
 from kontor.core.db import Database, Tx
 from kontor.core.errors import DomainError, NotFound, Unavailable
@@ -221,7 +221,7 @@ async def test_an_erasure_that_is_killed_at_any_await_is_completed_by_the_next_w
     assert erasures.exports.stored() == []
 
 
-class WrittenMeanwhile(BilledUsage):
+class WrittenMeanwhile(RecordedUsage):
     """Usage whose erasure takes its time: somebody says something to the assistant just then."""
 
     def __init__(self, exports: Exports) -> None:

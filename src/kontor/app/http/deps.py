@@ -6,7 +6,6 @@ stranger can use. Not yours is not found (404); not allowed to your role is 403;
 
 from collections.abc import Callable, Coroutine
 from dataclasses import dataclass
-from datetime import timedelta
 from typing import Annotated, Any, Final
 
 from fastapi import Depends, Request
@@ -236,8 +235,6 @@ OwnerCaller = Annotated[Caller, Depends(scoped(None, Role.OWNER))]
 AdminCaller = Annotated[Caller, Depends(scoped(None, Role.OWNER, Role.ADMIN))]
 BillingCaller = Annotated[Caller, Depends(scoped(None, Role.OWNER, Role.BILLING))]
 MemberCaller = Annotated[Caller, Depends(scoped(None))]
-
-OPERATOR_IDLE: Final = timedelta(hours=8)
 
 
 def operator(*roles: OperatorRole) -> Callable[[LoggedIn], Coroutine[Any, Any, LoggedIn]]:
