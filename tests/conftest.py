@@ -6,7 +6,6 @@ import os
 from collections.abc import AsyncIterator, Iterator
 from datetime import UTC, datetime
 from pathlib import Path
-from uuid import uuid4
 
 import pytest
 
@@ -15,7 +14,7 @@ from kontor.core.crypto import FolderKeyStore, Vault
 from kontor.core.db import Database, DatabaseUrls
 from kontor.core.embedded.postgres import EmbeddedPostgres
 from kontor.core.migrate import migrate_async
-from support.databases import MASTER_KEY, in_database, roles_of, sql
+from support.databases import MASTER_KEY, TestDatabase, in_database, roles_of, sql
 from support.places import open_folder
 from support.web import Web, settings_for
 
@@ -45,13 +44,17 @@ def template(postgres: str) -> str:
     return TEMPLATE
 
 
+@pytest.fixture(scope="session")
+def test_database(postgres: str, template: str) -> TestDatabase:
+    """What `database_urls` hands out."""
+    return TestDatabase(postgres, template)
+
+
 @pytest.fixture
-def database_urls(postgres: str, template: str) -> Iterator[DatabaseUrls]:
-    """The roles' URLs of a fresh, migrated, empty database; dropped after the test."""
-    name = f"t_{uuid4().hex}"
-    asyncio.run(sql(postgres, f"CREATE DATABASE {name} TEMPLATE {template} STRATEGY FILE_COPY"))
-    yield roles_of(in_database(postgres, name))
-    asyncio.run(sql(postgres, f"DROP DATABASE {name} WITH (FORCE)"))
+def database_urls(test_database: TestDatabase) -> Iterator[DatabaseUrls]:
+    """The roles' URLs of a migrated, empty database; emptied after the test."""
+    yield roles_of(asyncio.run(test_database.take()))
+    asyncio.run(test_database.give_back())
 
 
 @pytest.fixture
@@ -83,3 +86,8 @@ async def web(database_urls: DatabaseUrls, clock: FixedClock, tmp_path: Path) ->
     made = Web(settings_for(database_urls, tmp_path, MASTER_KEY), clock)
     yield made
     await made.container.close()
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """What starts assistants comes first: it takes longest, and the many short tests fill the other processes."""
+    items.sort(key=lambda item: item.get_closest_marker("openclaw") is None)

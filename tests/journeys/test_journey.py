@@ -15,7 +15,7 @@ from kontor.core.audit import OPERATOR_CHAIN
 from support.eventually import eventually
 from support.stack import Stack
 
-pytestmark = [pytest.mark.xdist_group("openclaw"), pytest.mark.openclaw]
+pytestmark = [pytest.mark.xdist_group("journeys"), pytest.mark.openclaw]
 
 SAID = "Mein Name ist Jürgen"
 KEPT = {"audit_entries", "audit_heads"}

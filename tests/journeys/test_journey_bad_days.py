@@ -24,7 +24,7 @@ from support.eventually import eventually, eventually_sync
 from support.stack import PROGRAMS, Stack, kill
 from support.talker import Heard, Talker, in_thread
 
-pytestmark = [pytest.mark.xdist_group("openclaw"), pytest.mark.openclaw]
+pytestmark = [pytest.mark.xdist_group("journeys"), pytest.mark.openclaw]
 
 WITHIN_S = 120.0
 SLOW_MS = 60
