@@ -5,7 +5,7 @@ from collections.abc import Awaitable, Callable
 from datetime import timedelta
 from uuid import UUID
 
-from sqlalchemy import select
+from sqlalchemy import delete, select, update
 
 from kontor.app.adapters import MeteredKeys
 from kontor.billing.metering.model import GatewayKey
@@ -15,6 +15,7 @@ from kontor.core.ids import InstanceId, TenantId
 from kontor.tenants.contracts.catalogue import packaged
 from kontor.tenants.lifecycle.activate import activate
 from kontor.tenants.lifecycle.view import AssistantView, assistant_view
+from kontor.tenants.model import Tenant, TenantState
 from kontor.tenants.provisioning.blueprint import Blueprint
 from kontor.tenants.provisioning.fake import FakeRuntime
 from kontor.tenants.provisioning.model import Assignment, Instance
@@ -121,6 +122,14 @@ class Fleet:
 
     async def pooled(self) -> list[Instance]:
         return [row for row in await self.instances() if row.sealed_for == row.id]
+
+    async def forget(self) -> None:
+        """There never was an instance, and nobody waits for one."""
+        async with self.database.system_uow() as tx:
+            await tx.execute(update(Tenant).values(state=TenantState.ONBOARDING))
+            for table in (Assignment, Instance, GatewayKey):
+                await tx.execute(delete(table))
+        self.runtime.instances.clear()
 
     async def keys(self, instance: UUID | None = None) -> list[GatewayKey]:
         """Gateway keys that are not revoked, of one instance or of all."""

@@ -10,7 +10,6 @@ from kontor.core.ids import InstanceId, TenantId
 from kontor.tenants.lifecycle.end import request_erasure
 from kontor.tenants.lifecycle.hibernate import hibernate, wake
 from kontor.tenants.provisioning import leases
-from kontor.tenants.provisioning.model import Instance
 from support.fleet import Fleet
 from support.mortal import Life
 
@@ -44,59 +43,57 @@ async def work(fleet: Fleet) -> None:
     await worker.run_once()
 
 
-async def killed(fleet: Fleet, story: Story, *, every: int = 1) -> list[TenantId]:
+async def killed(
+    fleet: Fleet, story: Story, holds: Callable[[Fleet, TenantId], Awaitable[None]], *, every: int = 1
+) -> None:
     """The story again and again, each time ended one await (or `every`) later and then completed by another worker.
 
-    Ends with the first time that it is through before it is killed.
+    What `holds` afterwards is asked each time. Ends with the first time that it is through before it is killed.
     """
-    tenants: list[TenantId] = []
     for suspensions in count(step=every):
-        tenants.append(await story(fleet))
+        tenant = await story(fleet)
         life = Life(suspensions)
         await life.of(work(fleet))
+        if life.is_over:
+            fleet.clock.advance(leases.LEASE)
+            await work(fleet)
+        await holds(fleet, tenant)
+        await fleet.forget()
         if not life.is_over:
             break
-        fleet.clock.advance(leases.LEASE)
-        await work(fleet)
-    assert len(tenants) * every > AWAITS
-    return tenants
+    assert suspensions > AWAITS
 
 
-@pytest.mark.parametrize(("story", "every"), [(provisioned, 1), (woken, 5)])
-async def test_after_a_kill_at_any_await_there_is_one_instance_one_key_and_one_process(
-    fleet: Fleet, story: Story, every: int
-) -> None:
-    tenants = await killed(fleet, story, every=every)
-
-    instances: list[Instance] = await fleet.instances()
-    assert len(instances) == len(tenants)
-    assert fleet.running() == {instance.id for instance in instances}
-    for tenant in tenants:
-        instance = await fleet.instance(tenant)
-        known = fleet.runtime.instances[InstanceId(instance.id)]
-        keys = await fleet.keys(instance.id)
-        assert (await fleet.view(tenant)).is_serving
-        assert [key.tenant_id for key in keys] == [tenant]
-        assert known.spec is not None
-        assert hash_secret(known.spec.gateway_key) == keys[0].key_hash
-        assert (instance.tries, instance.restarts) == (0, 0)
-    assert all(known.starts == (1 if story is provisioned else 2) for known in fleet.runtime.instances.values())
+async def one_of_each(fleet: Fleet, tenant: TenantId) -> None:
+    """One instance, which serves, with one key, in one process."""
+    instance = await fleet.instance(tenant)
+    known = fleet.runtime.instances[InstanceId(instance.id)]
+    keys = await fleet.keys(instance.id)
+    assert (await fleet.view(tenant)).is_serving
+    assert [key.tenant_id for key in keys] == [tenant]
+    assert known.spec is not None
+    assert hash_secret(known.spec.gateway_key) == keys[0].key_hash
+    assert (instance.tries, instance.restarts) == (0, 0)
 
 
-async def test_after_a_kill_at_any_await_of_an_assignment_the_pool_and_the_tenant_have_one_instance_each(
-    fleet: Fleet,
-) -> None:
-    fleet.pool_size = 1
-    await work(fleet)
+async def started_once(fleet: Fleet, tenant: TenantId) -> None:
+    await one_of_each(fleet, tenant)
+    assert [known.starts for known in fleet.runtime.instances.values()] == [1]
+    assert fleet.running() == {instance.id for instance in await fleet.instances()}
 
-    tenants = await killed(fleet, provisioned, every=5)
 
+async def started_twice(fleet: Fleet, tenant: TenantId) -> None:
+    await one_of_each(fleet, tenant)
+    assert [known.starts for known in fleet.runtime.instances.values()] == [2]
+    assert fleet.running() == {instance.id for instance in await fleet.instances()}
+
+
+async def one_for_the_tenant_and_one_in_the_pool(fleet: Fleet, tenant: TenantId) -> None:
     instances = await fleet.instances()
-    assert len(instances) == len(tenants) + 1
+    assert len(instances) == 2
     assert fleet.running() == {instance.id for instance in instances}
-    assert [len(await fleet.keys(instance.id)) for instance in instances] == [1] * len(instances)
-    for tenant in tenants:
-        assert (await fleet.view(tenant)).is_serving
+    assert [len(await fleet.keys(instance.id)) for instance in instances] == [1, 1]
+    assert (await fleet.view(tenant)).is_serving
     pooled = {instance.id for instance in await fleet.pooled()}
     assert len(pooled) == 1
     assert {instance.id for instance in instances if instance.has_own_key} == pooled
@@ -104,9 +101,28 @@ async def test_after_a_kill_at_any_await_of_an_assignment_the_pool_and_the_tenan
     assert owners & {instance.id for instance in instances} == pooled
 
 
-async def test_after_a_kill_at_any_await_of_an_erasure_nothing_is_left(fleet: Fleet) -> None:
-    await killed(fleet, erased, every=5)
-
+async def nothing(fleet: Fleet, _: TenantId) -> None:
     assert await fleet.instances() == []
     assert fleet.runtime.instances == {}
     assert await fleet.keys() == []
+
+
+async def provisioned_from_the_pool(fleet: Fleet) -> TenantId:
+    fleet.pool_size = 1
+    await work(fleet)
+    return await fleet.tenant()
+
+
+@pytest.mark.parametrize(
+    ("story", "holds", "every"),
+    [
+        (provisioned, started_once, 1),
+        (provisioned_from_the_pool, one_for_the_tenant_and_one_in_the_pool, 5),
+        (woken, started_twice, 5),
+        (erased, nothing, 5),
+    ],
+)
+async def test_after_a_kill_at_any_await_there_is_one_of_everything_or_nothing(
+    fleet: Fleet, story: Story, holds: Callable[[Fleet, TenantId], Awaitable[None]], every: int
+) -> None:
+    await killed(fleet, story, holds, every=every)
