@@ -35,7 +35,7 @@ document.addEventListener("change", (event) => {
   if (event.target.matches("select")) event.target.closest("form[data-autosubmit]")?.requestSubmit();
 });
 
-// A second click does not send twice; a page that comes back from the browser's memory can send again.
+// A second click does not send twice.
 document.addEventListener("submit", (event) => {
   const form = event.target;
   if (form.dataset.confirm && !window.confirm(form.dataset.confirm)) {
@@ -46,8 +46,14 @@ document.addEventListener("submit", (event) => {
   if (form.dataset.sent) event.preventDefault();
   else form.dataset.sent = "yes";
 });
-window.addEventListener("pageshow", () => {
-  for (const form of document.querySelectorAll("form[data-sent]")) delete form.dataset.sent;
+
+// The browser may keep a page in its memory that it must not store. Whoever goes back to it may have logged out since:
+// it is not shown, but asked for anew.
+window.addEventListener("pagehide", (event) => {
+  document.documentElement.hidden = event.persisted;
+});
+window.addEventListener("pageshow", (event) => {
+  if (event.persisted) location.replace(location.pathname + location.search);
 });
 
 document.addEventListener("htmx:after:swap", () => prepare(document));
