@@ -11,9 +11,10 @@ from support.eventually import eventually_sync
 
 
 @contextmanager
-def served(app: Any) -> Iterator[str]:
-    """The application's base URL; it ends with the block."""
-    server = uvicorn.Server(uvicorn.Config(app, host="127.0.0.1", port=0, log_config=None, lifespan="auto", ws="none"))
+def served(app: Any, port: int = 0) -> Iterator[str]:
+    """The application's base URL, on a free port unless one is named; it ends with the block."""
+    config = uvicorn.Config(app, host="127.0.0.1", port=port, log_config=None, lifespan="auto", ws="none")
+    server = uvicorn.Server(config)
     thread = threading.Thread(target=server.run, daemon=True)
     thread.start()
     try:
