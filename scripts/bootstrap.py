@@ -87,11 +87,11 @@ def style_sheet() -> None:
     """The portal's CSS is younger than everything that it is made of."""
     portal = ROOT / "src/kontor/app/portal"
     made = portal / "static" / "app.css"
-    if not (portal / "assets.py").exists():
+    if not (portal / "stylesheet.py").exists():
         return
     sources = (path.stat().st_mtime for path in portal.rglob("*") if path.is_file() and "__pycache__" not in path.parts)
     if not made.exists() or made.stat().st_mtime < max(sources):
-        step("The portal's style sheet", [PYTHON, "-m", "kontor.app.portal.assets"])
+        step("The portal's style sheet", [PYTHON, "-m", "kontor.app.portal.stylesheet"])
         made.touch()
 
 

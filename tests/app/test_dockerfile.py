@@ -1,7 +1,10 @@
 """The image's recipe, read as text: nothing here can build it, but what a build would stumble over is found."""
 
 import json
+import subprocess
+import sys
 from fnmatch import fnmatch
+from importlib.metadata import packages_distributions
 from pathlib import Path
 
 ROOT = Path(__file__).parents[2]
@@ -43,6 +46,18 @@ def test_everything_that_is_copied_exists_and_is_let_in() -> None:
     for source in sources:
         assert (ROOT / source).exists(), source
         assert any(fnmatch(source, pattern) for pattern in let_in), source
+
+
+def test_no_process_needs_what_the_image_leaves_out() -> None:
+    removed = {json.loads(value)[-1] for name, value in instructions() if name == "RUN" and '"uninstall"' in value}
+    modules = [module for module, of in packages_distributions().items() if removed.intersection(of)]
+    entries = "import kontor.app.main, kontor.app.gateway, kontor.app.worker, kontor.app.cli.main"
+
+    code = f"import sys; sys.modules.update(dict.fromkeys({modules!r})); {entries}"
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False)
+
+    assert modules
+    assert done.returncode == 0, done.stderr
 
 
 def test_every_package_is_checked_against_a_hash() -> None:

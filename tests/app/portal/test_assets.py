@@ -2,22 +2,22 @@
 
 import pytest
 
-from kontor.app.portal import assets
+from kontor.app.portal import assets, stylesheet
 from kontor.app.portal.render import Pages
 
 
 def test_the_style_sheet_is_built_once_and_then_left_alone() -> None:
-    assets.build()
+    stylesheet.build()
     built = assets.BUILT.stat().st_mtime_ns
 
-    was_needed = assets.build()
+    was_needed = stylesheet.build()
 
     assert not was_needed
     assert assets.BUILT.stat().st_mtime_ns == built
 
 
 def test_the_style_sheet_holds_our_look_and_asks_nobody() -> None:
-    assets.build()
+    stylesheet.build()
 
     css = assets.BUILT.read_text(encoding="utf-8")
 
@@ -29,7 +29,7 @@ def test_the_style_sheet_holds_our_look_and_asks_nobody() -> None:
 
 
 def test_a_static_file_has_its_version_in_its_address() -> None:
-    assets.build()
+    stylesheet.build()
     pages = Pages()
 
     address = pages.asset("app.css")

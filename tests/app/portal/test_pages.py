@@ -9,7 +9,7 @@ from string import Formatter
 import pytest
 from jinja2 import Environment, nodes
 
-from kontor.app.portal import assets
+from kontor.app.portal import stylesheet
 from kontor.app.portal.frame import Form, Notice
 from kontor.app.portal.render import POLICY, TEMPLATES, Pages
 from kontor.app.portal.views import assistant, company, public
@@ -30,7 +30,7 @@ SPOKEN = {"aria-label", "title", "placeholder", "alt"}
 
 @pytest.fixture(scope="session")
 def portal() -> Pages:
-    assets.build()
+    stylesheet.build()
     return Pages()
 
 
