@@ -20,6 +20,7 @@ class Ended:
 
     code: int
     out: str
+    err: str
     refusal: DomainError | None
 
     @property
@@ -44,4 +45,4 @@ class Commands:
         refusal = result.exception if isinstance(result.exception, DomainError) else None
         if refusal is None and result.exception is not None and not isinstance(result.exception, SystemExit):
             raise result.exception
-        return Ended(1 if refusal else result.exit_code, result.stdout, refusal)
+        return Ended(1 if refusal else result.exit_code, result.stdout, result.stderr, refusal)

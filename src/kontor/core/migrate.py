@@ -16,14 +16,19 @@ from sqlalchemy.engine import make_url
 from sqlalchemy.ext.asyncio import create_async_engine
 
 from kontor.core import tenancy
-from kontor.core.db import DatabaseUrls, async_url
+from kontor.core.db import DatabaseUrls, async_url, is_outage
+from kontor.core.errors import Unavailable
+from kontor.core.i18n import Text
 
 MIGRATIONS: Final = Path(__file__).resolve().parents[3] / "migrations"
 _ROLES_LOCK: Final = 0x6B6F6E746F72
 
 
 def migrate(urls: DatabaseUrls, revision: str = "head") -> None:
-    """The schema is at `revision` and each role can log in. Processes of the version before may be running."""
+    """The schema is at `revision` and each role can log in. Processes of the version before may be running.
+
+    Raises Unavailable.
+    """
     asyncio.run(migrate_async(urls, revision))
 
 
@@ -41,8 +46,8 @@ async def migrate_async(urls: DatabaseUrls, revision: str = "head") -> None:
 
 
 async def ensure_roles(urls: DatabaseUrls) -> None:
-    """The four roles exist with their passwords, and the owner may build in this database."""
-    connection = await asyncpg.connect(urls.owner)
+    """The four roles exist with their passwords, and the owner may build in this database. Raises Unavailable."""
+    connection = await _connect(urls.owner)
     try:
         # Several databases of one server share the roles: two migrations at once must not meet.
         await connection.execute("SELECT pg_advisory_lock($1)", _ROLES_LOCK)
@@ -56,6 +61,23 @@ async def ensure_roles(urls: DatabaseUrls) -> None:
             await connection.execute(f"GRANT USAGE ON SCHEMA public TO {role}")
     finally:
         await connection.close()
+
+
+async def _connect(url: str) -> asyncpg.Connection:
+    try:
+        return await asyncpg.connect(url)
+    except (OSError, TimeoutError, asyncpg.PostgresError) as error:
+        is_login = isinstance(error, asyncpg.InvalidAuthorizationSpecificationError | asyncpg.InvalidCatalogNameError)
+        if isinstance(error, asyncpg.PostgresError) and not (is_login or is_outage(error)):
+            raise
+        at = make_url(url)
+        raise Unavailable(
+            "database.not_connected",
+            Text(
+                de=f"Keine Verbindung zur Datenbank {at.database} auf {at.host}: {error}. Prüfen Sie DATABASE_URL.",
+                en=f"No connection to database {at.database} on {at.host}: {error}. Check DATABASE_URL.",
+            ),
+        ) from error
 
 
 async def _ensure_role(connection: asyncpg.Connection, role: str, attributes: str) -> None:

@@ -8,6 +8,7 @@ import os
 from base64 import b64decode
 from pathlib import Path
 from typing import Literal
+from urllib.parse import urlsplit
 
 from pydantic import AliasChoices, Field, SecretStr, field_validator
 from pydantic_settings import BaseSettings, SettingsConfigDict
@@ -106,6 +107,13 @@ class Settings(BaseSettings):
             raise ValueError(f"KONTOR_MASTER_KEY holds {length} bytes, 32 are needed: openssl rand -base64 32")
         return value
 
+    @field_validator("database_url", "database_app_url", "database_system_url", "database_gateway_url")
+    @classmethod
+    def _is_an_address(cls, value: SecretStr | None) -> SecretStr | None:
+        if value is not None and not _is_database(value.get_secret_value()):
+            raise ValueError("is no address of a Postgres database: postgresql://user:password@host:5432/name")
+        return value
+
     @property
     def master_key_bytes(self) -> bytes:
         """The master key itself."""
@@ -140,3 +148,11 @@ class Settings(BaseSettings):
     def is_secure(self) -> bool:
         """Whether people reach us by TLS: decides the cookie's prefix and Secure flag."""
         return self.base_url.startswith("https://")
+
+
+def _is_database(url: str) -> bool:
+    try:
+        parts = urlsplit(url)
+        return parts.scheme in {"postgresql", "postgres"} and bool(parts.hostname or parts.query) and (parts.port != 0)
+    except ValueError:  # a port that is no number
+        return False

@@ -21,5 +21,5 @@ def settings() -> "Settings":
         for problem in error.errors():
             name = str(problem["loc"][0]).upper() if problem["loc"] else "settings"
             name = name if name.startswith(("DATABASE", "KONTOR")) else f"KONTOR_{name}"
-            typer.echo(f"{name}: {problem['msg']}", err=True)
+            typer.echo(f"{name}: {problem['msg'].removeprefix('Value error, ')}", err=True)
         raise typer.Exit(2) from error
