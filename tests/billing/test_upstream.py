@@ -2,7 +2,7 @@
 
 import asyncio
 import ssl
-from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
+from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from pathlib import Path
 
@@ -11,67 +11,21 @@ import pytest
 from kontor.billing.metering.connection import CutOff, NoAnswer, NotConnected, Slow
 from kontor.billing.metering.upstream import Response, Timeouts, Upstream
 from support.certificates import self_signed
+from support.scripted import Provider, Script, provider
 
 OK = b"HTTP/1.1 200 OK\r\ncontent-type: text/plain\r\n"
 HELLO = OK + b"content-length: 5\r\n\r\nhello"
 FAST = Timeouts(connect_s=2, first_byte_s=0.2, between_chunks_s=0.2, total_s=5)
 
-Script = Callable[[asyncio.StreamReader, asyncio.StreamWriter], Awaitable[None]]
-
-
-class Provider:
-    """Plays one script per connection; the last one again for all later connections."""
-
-    def __init__(self, scripts: Sequence[Script]) -> None:
-        self._scripts = list(scripts)
-        self.connections = 0
-        self.requests: list[bytes] = []
-        self._open: set[asyncio.StreamWriter] = set()
-
-    async def serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        script = self._scripts[min(self.connections, len(self._scripts) - 1)]
-        self.connections += 1
-        self._open.add(writer)
-        try:
-            await script(reader, writer)
-        except (ConnectionError, asyncio.IncompleteReadError):
-            pass
-        finally:
-            writer.close()
-
-    async def request(self, reader: asyncio.StreamReader) -> bytes:
-        head = await reader.readuntil(b"\r\n\r\n")
-        length = int(head.lower().partition(b"content-length: ")[2].split(b"\r\n")[0])
-        self.requests.append(head + await reader.readexactly(length))
-        return self.requests[-1]
-
 
 @asynccontextmanager
 async def upstream(*answers: bytes | Script, timeouts: Timeouts = FAST) -> AsyncIterator[tuple[Upstream, Provider]]:
-    """Plain bytes are sent to each request of a connection; then the connection stays open."""
-
-    def script_of(answer: bytes | Script) -> Script:
-        if not isinstance(answer, bytes):
-            return answer
-
-        async def play(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-            while True:
-                await provider.request(reader)
-                writer.write(answer)
-
-        return play
-
-    provider = Provider([script_of(answer) for answer in answers])
-    server = await asyncio.start_server(provider.serve, "127.0.0.1", 0)
-    client = Upstream(f"http://127.0.0.1:{server.sockets[0].getsockname()[1]}/base", timeouts=timeouts)
-    try:
-        yield client, provider
-    finally:
-        await client.close()
-        server.close()
-        for writer in provider._open:
-            writer.close()
-        await asyncio.sleep(0)
+    async with provider(*answers) as (url, made):
+        client = Upstream(url, timeouts=timeouts)
+        try:
+            yield client, made
+        finally:
+            await client.close()
 
 
 async def call(client: Upstream) -> tuple[Response, bytes]:

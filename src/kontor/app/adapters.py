@@ -4,9 +4,10 @@ from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from typing import Final
 
-from kontor.app.providers import provider_of
+from kontor.app.providers import catalogue_of, engaged
 from kontor.billing import queries
 from kontor.billing.metering import gateway_keys
+from kontor.billing.metering.catalogue import ASSISTANT
 from kontor.billing.plans import PriceList
 from kontor.core.db import Tx
 from kontor.core.i18n import DEFAULT, as_lang
@@ -20,8 +21,8 @@ from kontor.tenants.model import Tenant
 
 # Before any usage.
 _BEGINNING: Final = datetime(2020, 1, 1, tzinfo=UTC)
-# Which deployment of the contracts' data a provider is; what the operator runs itself has none.
-_DEPLOYMENTS: Final = {"openai": "openai-us", "anthropic": "anthropic-us", "mistral": "mistral-eu"}
+INSTANCES_SPEAK: Final = "chat"
+"""The dialect that OpenClaw is configured for."""
 
 
 EVER: Final = datetime(2020, 1, 1, tzinfo=UTC)
@@ -99,32 +100,23 @@ class PricedPlans:
 
 
 class ConfiguredDeployments:
-    """tenants.ports.Deployments from what this installation is set to use.
+    """tenants.ports.Deployments from the catalogue of models and KONTOR_SUB_PROCESSORS.
 
-    A provider is known by its name. An OpenAI-compatible address, Ollama and the built-in model count
-    as the operator's own machines unless KONTOR_SUB_PROCESSORS names whose they are; hosting companies stand there too.
+    Addresses of the operator's own count as its own machines unless that setting names whose they are; hosting
+    companies stand there too.
     """
 
-    def __init__(self, settings: Settings, catalogue: Catalogue) -> None:
-        self._catalogue = catalogue
-        self._model = _configured(settings)
-        named = [part.strip() for part in settings.sub_processors.split(",") if part.strip()]
-        unknown = [key for key in named if key not in catalogue.deployments]
-        if unknown:
-            raise ValueError(f"KONTOR_SUB_PROCESSORS: unknown {', '.join(unknown)}; see data/deployments.toml")
-        self._keys = {*named, *([self._model] if self._model else [])}
+    def __init__(self, settings: Settings, contracts: Catalogue) -> None:
+        self._contracts = contracts
+        self._hosting = engaged(settings, contracts)
+        self._models = catalogue_of(settings, contracts)
 
     def reachable(self, residency: str) -> tuple[SubProcessor, ...]:
         """The sub-processors that are engaged and fit."""
-        return tuple(sub_processor(one) for one in self._catalogue.fitting(residency) if one.key in self._keys)
+        serving = {one.sub_processor for one in self._models.deployments if residency in one.serves}
+        keys = self._hosting | serving
+        return tuple(sub_processor(one) for one in self._contracts.fitting(residency) if one.key in keys)
 
     def serves(self, residency: str) -> bool:
-        """Whether the model, and everybody else who is engaged, may be used under this choice."""
-        return self._keys <= {one.key for one in self._catalogue.fitting(residency)}
-
-
-def _configured(settings: Settings) -> str | None:
-    name = provider_of(settings).name
-    if name == "openai" and settings.openai_base_url is not None:
-        return None
-    return _DEPLOYMENTS.get(name)
+        """Whether an assistant can be had under this choice."""
+        return bool(self._models.route(ASSISTANT, INSTANCES_SPEAK, residency))

@@ -13,8 +13,7 @@ from typing import Any, Final
 import structlog
 import uvicorn
 
-from kontor.app.adapters import ConfiguredDeployments
-from kontor.app.providers import provider_of
+from kontor.app.providers import catalogue_of
 from kontor.billing.metering.caller import Receive, Scope, Send
 from kontor.billing.metering.forward import Forwarder
 from kontor.billing.metering.gateway import Gateway
@@ -22,7 +21,7 @@ from kontor.billing.metering.journal import Journal
 from kontor.billing.metering.key_cache import KeyCache
 from kontor.billing.metering.link import DatabaseAway, Link
 from kontor.billing.metering.recorder import Recorder
-from kontor.billing.metering.upstream import Upstream
+from kontor.billing.metering.upstream import Upstreams
 from kontor.core import db, telemetry
 from kontor.core.clock import SystemClock
 from kontor.core.settings import Settings
@@ -72,16 +71,14 @@ class GatewayProcess:
     async def _live(self, receive: Receive, send: Send) -> None:
         await receive()
         settings = self._settings
-        provider = provider_of(settings)
         link = Link(db.urls(settings).gateway)
         journal = Journal(settings.journal_path, durable=settings.journal_fsync)
-        keys, recorder, upstream = KeyCache(link), Recorder(journal, link), Upstream(provider.base_url)
-        data = packaged()
-        deployments = ConfiguredDeployments(settings, data)
-        served = frozenset(key for key in data.residencies if deployments.serves(key))
-        self._gateway = Gateway(keys, journal, Forwarder(provider, upstream, journal, SystemClock()), served)
+        keys, recorder, upstreams = KeyCache(link), Recorder(journal, link), Upstreams()
+        catalogue = catalogue_of(settings, packaged())
+        self._gateway = Gateway(keys, journal, Forwarder(upstreams, journal, SystemClock()), catalogue)
         beside = [_beside(keys.follow()), _beside(recorder.run())]
-        log.info("gateway.started", provider=provider.name, model=provider.model, port=settings.gateway_port)
+        deployments = [one.name for one in catalogue.deployments]
+        log.info("gateway.started", deployments=deployments, port=settings.gateway_port)
         await send({"type": "lifespan.startup.complete"})
 
         await receive()
@@ -94,7 +91,7 @@ class GatewayProcess:
         except (DatabaseAway, TimeoutError):
             log.warning("gateway.journal_left", folder=str(settings.journal_path))
         journal.end()
-        await upstream.close()
+        await upstreams.close()
         await link.close()
         await send({"type": "lifespan.shutdown.complete"})
 

@@ -81,7 +81,10 @@ class Settings(BaseSettings):
     )
     mistral_api_key: SecretStr | None = Field(None, validation_alias=AliasChoices("MISTRAL_API_KEY", "mistral_api_key"))
     ollama_base_url: str | None = Field(None, validation_alias=AliasChoices("OLLAMA_BASE_URL", "ollama_base_url"))
-    model: str | None = Field(None, description="the model's name at the provider")
+    model: str | None = Field(None, description="the model's name at the first provider")
+    models_file: Path | None = Field(
+        None, description="the catalogue of models; default what the provider settings say"
+    )
     sub_processors: str = Field(
         "", description="comma-separated keys of deployments.toml: hosting, own addresses' owners"
     )

@@ -5,7 +5,6 @@ instance is refused by an ordinary assistant message with status 200, or by 400 
 tenant get proper statuses. Errors are problem documents (RFC 9457) that also carry OpenAI's `error` object.
 """
 
-from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Final
 
@@ -73,8 +72,10 @@ NOT_FOUND: Final = Refusal(
     404,
     "gateway.no_such_route",
     Text(
-        de="Das gibt es hier nicht. Angeboten werden POST /v1/chat/completions und GET /v1/models.",
-        en="There is no such thing here. Offered are POST /v1/chat/completions and GET /v1/models.",
+        de="Das gibt es hier nicht. Angeboten werden POST /v1/chat/completions, /v1/responses, /v1/messages "
+        "und /v1/embeddings sowie GET /v1/models.",
+        en="There is no such thing here. Offered are POST /v1/chat/completions, /v1/responses, /v1/messages and "
+        "/v1/embeddings, and GET /v1/models.",
     ),
 )
 METHOD: Final = Refusal(
@@ -96,7 +97,7 @@ def too_large(most_bytes: int) -> Refusal:
     )
 
 
-def not_a_chat(why: str) -> Refusal:
+def not_understood(why: str) -> Refusal:
     """The body is no request that we understand; `why` is a sentence in English, as the field names are."""
     return Refusal(400, "gateway.invalid_request", Text(de=why, en=why))
 
@@ -113,8 +114,20 @@ def model_unknown(status: int) -> Refusal:
     )
 
 
-def problem(refusal: Refusal, lang: Lang) -> bytes:
-    """The body of an error answer."""
+def dialect_not_spoken(status: int) -> Refusal:
+    """The model exists, but not for this route."""
+    return Refusal(
+        status,
+        "gateway.dialect_not_spoken",
+        Text(
+            de="Dieses Modell gibt es nicht über diese Schnittstelle. Versuchen Sie POST /v1/chat/completions.",
+            en="This model is not available through this API. Try POST /v1/chat/completions.",
+        ),
+    )
+
+
+def openai_problem(refusal: Refusal, lang: Lang) -> bytes:
+    """The body of an error answer: a problem document that is also OpenAI's error object."""
     sentence = refusal.text(lang)
     return orjson.dumps(
         {
@@ -128,45 +141,24 @@ def problem(refusal: Refusal, lang: Lang) -> bytes:
     )
 
 
-def completion(text: str, id_: str, model: str, created: int) -> bytes:
-    """A whole chat completion by nobody's model: an assistant's message that cost nothing."""
-    choice = {"index": 0, "message": {"role": "assistant", "content": text}, "finish_reason": "stop"}
-    return orjson.dumps(_envelope("chat.completion", id_, model, created) | {"choices": [choice], "usage": _NO_USAGE})
-
-
-def completion_stream(text: str, id_: str, model: str, created: int, *, with_usage: bool) -> bytes:
-    """The same as a stream."""
-    frame = _envelope("chat.completion.chunk", id_, model, created)
-    deltas: list[tuple[Mapping[str, str], str | None]] = [({"role": "assistant", "content": text}, None), ({}, "stop")]
-    chunks = [frame | {"choices": [{"index": 0, "delta": delta, "finish_reason": reason}]} for delta, reason in deltas]
-    if with_usage:
-        chunks.append(frame | {"choices": [], "usage": _NO_USAGE})
-    return b"".join(b"data: " + orjson.dumps(chunk) + b"\n\n" for chunk in chunks) + b"data: [DONE]\n\n"
-
-
-def cut_event(lang: Lang) -> bytes:
-    """The last event of a stream that the provider broke off: OpenAI's clients raise it as an error."""
-    sentence = _CUT(lang)
-    return b"data: " + orjson.dumps({"error": {"message": sentence, "type": "server_error", "code": "cut"}}) + b"\n\n"
-
-
 def models(names: list[str], created: int) -> bytes:
     """The list of models."""
     data = [{"id": name, "object": "model", "created": created, "owned_by": "kontor"} for name in names]
     return orjson.dumps({"object": "list", "data": data})
 
 
-_CUT: Final = Text(
+CUT: Final = Text(
     de="Die Antwort wurde unterbrochen. Bitte stellen Sie die Frage noch einmal.",
     en="The answer was interrupted. Please ask again.",
 )
-_NO_USAGE: Final = {"prompt_tokens": 0, "completion_tokens": 0, "total_tokens": 0}
 _TITLES: Final = {
     400: "Bad Request",
     401: "Unauthorized",
     403: "Forbidden",
     404: "Not Found",
     405: "Method Not Allowed",
+    402: "Payment Required",
+    429: "Too Many Requests",
     413: "Content Too Large",
     503: "Service Unavailable",
 }
@@ -178,7 +170,3 @@ def _kind(status: int) -> str:
     if status == 403:  # noqa: PLR2004
         return "permission_error"
     return "server_error" if status >= 500 else "invalid_request_error"  # noqa: PLR2004
-
-
-def _envelope(kind: str, id_: str, model: str, created: int) -> dict[str, object]:
-    return {"id": id_, "object": kind, "created": created, "model": model}

@@ -9,7 +9,7 @@ from collections.abc import Awaitable, Callable, Mapping, MutableMapping
 from contextlib import suppress
 from typing import Any, Final
 
-from kontor.billing.metering.answers import JSON, PROBLEM, Refusal, problem
+from kontor.billing.metering.answers import JSON, PROBLEM, Refusal, openai_problem
 from kontor.core.i18n import Lang, negotiate
 
 Message = MutableMapping[str, Any]
@@ -31,11 +31,15 @@ class CallerGone(Exception):
 
 
 class Caller:
-    """One request and its answer. `language` is that of error sentences until the key says otherwise."""
+    """One request and its answer. `language` is that of error sentences until the key says otherwise.
+
+    `problem` writes the bodies of error answers.
+    """
 
     def __init__(self, scope: Scope, receive: Receive, send: Send) -> None:
         self.headers: Mapping[bytes, bytes] = dict(scope["headers"])
         self.language: Lang = negotiate(self.headers.get(b"accept-language", b"").decode("latin-1"))
+        self.problem: Callable[[Refusal, Lang], bytes] = openai_problem
         self._receive = receive
         self._send = send
         self._watch: asyncio.Future[Message] | None = None
@@ -86,7 +90,7 @@ class Caller:
         """An error answer."""
         if refusal.retry_after_s is not None:
             headers["retry-after"] = str(refusal.retry_after_s)
-        await self.answer(problem(refusal, self.language), status=refusal.status, kind=PROBLEM, **headers)
+        await self.answer(self.problem(refusal, self.language), status=refusal.status, kind=PROBLEM, **headers)
 
     async def begin(self, status: int, kind: bytes, *, length: int | None = None, **headers: str) -> None:
         """The answer's head goes out; without a length a stream follows."""

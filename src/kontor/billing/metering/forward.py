@@ -1,31 +1,34 @@
-"""One call: written down, sent to the provider, passed on to the caller, and closed with what it cost.
+"""One request: tried at its deployments in their order, written down, passed on, and closed with what it cost.
 
-Every try at the provider is a call of its own with an id minted before it; the close is written before the caller can
-see the end of its answer. A caller that goes away is not a reason to lose the count: what is still coming is read up
-to a bound. Nothing of a prompt or an answer is kept, logged or written down.
+Every try is a call of its own with an id minted before it; the close is written before the caller can see the end of
+its answer. Until the first byte has gone to the caller the next deployment may answer instead. A caller that goes
+away is not a reason to lose the count: what is still coming is read up to a bound. Nothing of a prompt or an answer is
+kept, logged or written down.
 """
 
 import asyncio
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
+from enum import Enum
 from time import monotonic
-from typing import Final
+from typing import Any, Final
 
 import orjson
 import structlog
 from prometheus_client import Counter, Histogram
 
-from kontor.billing.metering.answers import JSON, SSE, cut_event
+from kontor.billing.metering.answers import JSON, SSE
 from kontor.billing.metering.caller import Caller
+from kontor.billing.metering.catalogue import Deployment
 from kontor.billing.metering.connection import NoAnswer, NotConnected, Slow, UpstreamError
+from kontor.billing.metering.dialects.dialect import Asked, Dialect, Talk
+from kontor.billing.metering.dialects.events import EventTooLong, Reader
+from kontor.billing.metering.health import Health
 from kontor.billing.metering.journal import Journal, Ticket
 from kontor.billing.metering.keys import Key
-from kontor.billing.metering.providers import Provider
 from kontor.billing.metering.record import Call
-from kontor.billing.metering.rewrite import Asked, for_provider
-from kontor.billing.metering.sse import EventTooLong, Reader
-from kontor.billing.metering.upstream import Response, Upstream
-from kontor.billing.metering.usage import NOTHING, Outcome, Tokens, estimate, read_usage
+from kontor.billing.metering.upstream import Response, Upstreams
+from kontor.billing.metering.usage import NOTHING, Outcome, Tokens, estimate
 from kontor.core.clock import Clock
 from kontor.core.ids import TenantId, UsageEventId, new_id
 
@@ -35,12 +38,12 @@ DRAIN_S: Final = 15.0
 DRAIN_BYTES: Final = 4 * 1024 * 1024
 MOST_ANSWER_BYTES: Final = 64 * 1024 * 1024
 PAUSES_S: Final = (0.3, 1.0, 2.5)
-"""Between tries before a first byte: short outages pass unseen. OpenClaw 2026.9.4 given 503 tries 8 times in 82 s."""
-_PATH: Final = "/chat/completions"
+"""Between rounds over all deployments: short outages pass unseen. OpenClaw 2026.9.4 given 503 tries 8 times in 82 s."""
 _ERROR: Final = 300  # a redirect is not followed: it would carry the prompt to somebody else
 _BAD_REQUEST: Final = 400
-_SERVER_ERROR: Final = 500
 _CALLERS_FAULT: Final = frozenset({400, 413, 422})
+_PROVIDERS_NO: Final = frozenset({401, 402, 403, 404, 405})  # waiting does not help
+_PASSED_HEADERS: Final = (b"anthropic-version", b"anthropic-beta")
 _MONEY_WORDS: Final = (b"insufficient_quota", b"quota", b"billing", b"credit")
 
 CALLS: Final = Counter("kontor_gateway_calls_total", "Calls to providers by outcome", ["provider", "outcome"])
@@ -56,10 +59,34 @@ class ProviderFailed(Exception):
     """No try brought an answer that could be passed on; nothing was sent to the caller."""
 
 
+class Ended(Enum):
+    """What a try has come to."""
+
+    DONE = "the caller has its answer"
+    ELSEWHERE = "failed, and may have cost something: not here again"
+    AGAIN = "failed at no cost: here again in a while, if nobody else can"
+
+
+@dataclass(frozen=True, slots=True)
+class Order:
+    """A request that may be forwarded: whose, what, to whom, and what goes with it."""
+
+    key: Key
+    tenant: TenantId
+    dialect: Dialect
+    asked: Asked
+    route: tuple[Deployment, ...]
+    rules: str = ""
+    notice: str | None = None
+
+
 @dataclass(slots=True)
 class _Try:
     """A call under way: its ticket, when it began, and whether its close is written."""
 
+    order: Order
+    deployment: Deployment
+    sent: bytes
     ticket: Ticket
     began: float
     first_ms: int | None = None
@@ -67,57 +94,69 @@ class _Try:
 
 
 class Forwarder:
-    """Sends chats to one provider."""
+    """Sends requests to providers."""
 
-    def __init__(self, provider: Provider, upstream: Upstream, journal: Journal, clock: Clock) -> None:
-        self.provider = provider
-        self._upstream = upstream
+    def __init__(self, upstreams: Upstreams, journal: Journal, clock: Clock, health: Health | None = None) -> None:
+        self.health = health or Health()
+        self._upstreams = upstreams
         self._journal = journal
         self._clock = clock
-        self._headers = {"content-type": "application/json", **provider.headers}
 
-    async def chat(self, key: Key, tenant: TenantId, body: bytes, asked: Asked, caller: Caller) -> None:
+    async def send(self, order: Order, caller: Caller) -> None:
         """The caller has its answer and the journal its numbers. Raises JournalFull, ProviderFailed."""
-        sent = for_provider(body, asked, self.provider.model, refuses=self.provider.refuses)
+        left = {one.name: one for one in order.route}
         for pause_s in (*PAUSES_S, None):
-            made = self._open(key, tenant, asked, len(sent))
-            try:
-                if await self._try(made, sent, asked, caller):
+            for name in self.health.order(left):
+                ended = await self._once(order, left[name], caller)
+                if ended is Ended.DONE:
                     return
-            finally:
-                if not made.is_closed:  # cancelled: the process stops
-                    self._close(made, estimate(len(sent), 0), Outcome.DISCONNECTED)
-            if pause_s is not None:
-                await asyncio.sleep(pause_s)
+                if ended is Ended.ELSEWHERE:
+                    del left[name]
+            if pause_s is None or not left:
+                break
+            await asyncio.sleep(pause_s)
         raise ProviderFailed
 
-    async def _try(self, made: _Try, sent: bytes, asked: Asked, caller: Caller) -> bool:
-        """One call; False when it failed, cost nothing, and another one may succeed."""
-        accept = "text/event-stream" if asked.is_stream else "application/json"
+    async def _once(self, order: Order, deployment: Deployment, caller: Caller) -> Ended:
+        asked = order.asked
+        sent = order.dialect.for_provider(asked, deployment.model, rules=order.rules, refuses=deployment.refuses)
+        made = self._open(order, deployment, sent)
+        self.health.trying(deployment.name)
         try:
-            response = await self._upstream.post(_PATH, {**self._headers, "accept": accept}, sent)
+            return await self._try(made, caller)
+        finally:
+            if not made.is_closed:  # cancelled: the process stops
+                self._close(made, estimate(len(sent), 0), Outcome.DISCONNECTED)
+
+    async def _try(self, made: _Try, caller: Caller) -> Ended:
+        order, sent = made.order, made.sent
+        upstream = self._upstreams.of(made.deployment.base_url)
+        headers = {
+            "content-type": "application/json",
+            "accept": "text/event-stream" if order.asked.is_stream else "application/json",
+            **made.deployment.credential.headers(order.dialect.name, upstream.url(order.dialect.path), sent),
+            **_passed(caller),
+        }
+        try:
+            response = await upstream.post(order.dialect.path, headers, sent)
         except NotConnected as error:
             made.is_closed = True
             self._journal.void(made.ticket)
-            self._failed("not_connected", error)
-            return False
+            return self._failed(made, Ended.AGAIN, "not_connected", error)
         except NoAnswer as error:
             self._close(made, estimate(len(sent), 0), Outcome.FAILED)
-            self._failed("no_answer", error)
-            raise ProviderFailed from error  # it may have cost something: not again
+            return self._failed(made, Ended.ELSEWHERE, "no_answer", error)
         except Slow as error:
             self._close(made, estimate(len(sent), 0), Outcome.TIMEOUT)
-            self._failed("timeout", error)
-            raise ProviderFailed from error
+            return self._failed(made, Ended.ELSEWHERE, "timeout", error)
         async with response:
             if response.status >= _ERROR:
                 return await self._error(made, response, caller)
-            if response.headers.get(b"content-type", b"").startswith(b"text/event-stream"):
-                await self._stream(made, response, asked, caller, len(sent))
-                return True
-            return await self._whole(made, response, caller, len(sent))
+            if isinstance(order.dialect, Talk) and response.is_stream:
+                return await self._stream(made, response, order.dialect, caller)
+            return await self._whole(made, response, caller)
 
-    async def _error(self, made: _Try, response: Response, caller: Caller) -> bool:
+    async def _error(self, made: _Try, response: Response, caller: Caller) -> Ended:
         """The provider refused: passed on only when the request is at fault and the text is harmless."""
         try:
             body = await response.body(DRAIN_BYTES)
@@ -126,47 +165,59 @@ class Forwarder:
         self._close(made, NOTHING, Outcome.REFUSED)
         lowered = body.lower()
         if response.status in _CALLERS_FAULT and not any(word in lowered for word in _MONEY_WORDS):
+            self.health.succeeded(made.deployment.name)
             await caller.answer(body, status=_BAD_REQUEST, kind=response.headers.get(b"content-type", JSON))
-            return True
-        self._failed("status", None, status=response.status)
-        if response.status >= _SERVER_ERROR:
-            return False
-        raise ProviderFailed
+            return Ended.DONE
+        then = Ended.ELSEWHERE if response.status in _PROVIDERS_NO else Ended.AGAIN
+        return self._failed(made, then, "status", None, status=response.status)
 
-    async def _whole(self, made: _Try, response: Response, caller: Caller, sent_bytes: int) -> bool:
+    async def _whole(self, made: _Try, response: Response, caller: Caller) -> Ended:
         try:
             body = await response.body(MOST_ANSWER_BYTES)
         except UpstreamError as error:
-            self._close(made, estimate(sent_bytes, 0), Outcome.CUT)
-            self._failed("cut", error)
-            raise ProviderFailed from error
-        self._close(made, _reported(body) or estimate(sent_bytes, len(body)), Outcome.ANSWERED)
+            self._close(made, estimate(len(made.sent), 0), Outcome.CUT)
+            return self._failed(made, Ended.ELSEWHERE, "cut", error)
+        answer = _object(body)
+        tokens = made.order.dialect.counted(answer) if answer is not None else None
+        self._close(made, tokens or estimate(len(made.sent), len(body)), Outcome.ANSWERED)
+        self.health.succeeded(made.deployment.name)
+        dialect, notice = made.order.dialect, made.order.notice
+        if notice is not None and answer is not None and isinstance(dialect, Talk) and dialect.noticed(answer, notice):
+            body = orjson.dumps(answer)
         kind = response.headers.get(b"content-type", JSON)
         await caller.answer(body, status=response.status, kind=kind, x_request_id=str(made.ticket.call.id))
-        return True
+        return Ended.DONE
 
-    async def _stream(self, made: _Try, response: Response, asked: Asked, caller: Caller, sent_bytes: int) -> None:
-        reader = Reader(strips_usage=not asked.wants_usage)
+    async def _stream(self, made: _Try, response: Response, dialect: Talk, caller: Caller) -> Ended:
+        reader = dialect.reader(made.order.asked, made.order.notice)
+        try:
+            first = await response.chunk()
+        except UpstreamError as error:
+            self._close(made, estimate(len(made.sent), 0), Outcome.CUT)
+            return self._failed(made, Ended.ELSEWHERE, "cut", error)
+        self.health.succeeded(made.deployment.name)
         outcome = Outcome.DISCONNECTED
         await caller.begin(200, SSE, x_request_id=str(made.ticket.call.id))
         caller.watch()
         try:
-            outcome = await self._relay(made, response, reader, caller, sent_bytes)
+            outcome = await self._relay(made, first, response, reader, caller)
         except (UpstreamError, EventTooLong) as error:
             outcome = Outcome.CUT
-            self._failed("cut", error)
+            self._failed(made, Ended.DONE, "cut", error)
         finally:
             if not made.is_closed:
-                self._close(made, _counted(reader, sent_bytes), outcome)
+                self._close(made, reader.counted(len(made.sent)), outcome)
             caller.unwatch()
         if outcome is Outcome.DISCONNECTED:
-            return
+            return Ended.DONE
         if outcome is Outcome.CUT:
-            await caller.write(cut_event(caller.language))
+            await caller.write(dialect.cut(caller.language))
         await caller.end()
+        return Ended.DONE
 
-    async def _relay(self, made: _Try, response: Response, reader: Reader, caller: Caller, sent_bytes: int) -> Outcome:
-        while data := await response.chunk():
+    async def _relay(self, made: _Try, first: bytes, response: Response, reader: Reader, caller: Caller) -> Outcome:
+        data = first
+        while data:
             if made.first_ms is None:
                 made.first_ms = round((monotonic() - made.began) * 1000)
             passed = reader.feed(data)
@@ -174,43 +225,45 @@ class Forwarder:
                 await _drain(response, reader)
                 return Outcome.DISCONNECTED
             if reader.is_done and not made.is_closed:  # before the caller can see the end
-                self._close(made, _counted(reader, sent_bytes), Outcome.ANSWERED)
+                self._close(made, reader.counted(len(made.sent)), Outcome.ANSWERED)
             if passed:
                 await caller.write(passed)
             if reader.is_done:
                 await caller.end()
                 await _drain(response, reader)
                 return Outcome.ANSWERED
+            data = await response.chunk()
         rest = reader.finish()
-        self._close(made, _counted(reader, sent_bytes), Outcome.ANSWERED)
+        self._close(made, reader.counted(len(made.sent)), Outcome.ANSWERED)
         if rest:
             await caller.write(rest)
         return Outcome.ANSWERED
 
-    def _open(self, key: Key, tenant: TenantId, asked: Asked, sent_bytes: int) -> _Try:
+    def _open(self, order: Order, deployment: Deployment, sent: bytes) -> _Try:
         call = Call(
             id=UsageEventId(new_id(self._clock.now())),
-            tenant=tenant,
-            instance=key.instance,
-            key=key.id,
-            asked=asked.model,
-            model=self.provider.model,
-            provider=self.provider.name,
-            tokens=estimate(sent_bytes, 0),
+            tenant=order.tenant,
+            instance=order.key.instance,
+            key=order.key.id,
+            asked=order.asked.model,
+            model=deployment.model,
+            provider=deployment.provider,
+            tokens=estimate(len(sent), 0),
         )
-        return _Try(self._journal.open(call), monotonic())
+        return _Try(order, deployment, sent, self._journal.open(call), monotonic())
 
     def _close(self, made: _Try, tokens: Tokens, outcome: Outcome) -> None:
         made.is_closed = True
         took_s = monotonic() - made.began
         self._journal.close(made.ticket, made.ticket.call.ended(tokens, outcome, round(took_s * 1000), made.first_ms))
-        CALLS.labels(self.provider.name, outcome.value).inc()
+        CALLS.labels(made.deployment.provider, outcome.value).inc()
         LATENCY.labels("whole" if made.first_ms is None else "stream").observe(took_s)
 
-    def _failed(self, how: str, error: Exception | None, **more: object) -> None:
-        log.warning(
-            "provider.failed", provider=self.provider.name, how=how, error=repr(error) if error else None, **more
-        )
+    def _failed(self, made: _Try, then: Ended, how: str, error: Exception | None, **more: object) -> Ended:
+        name = made.deployment.name
+        self.health.failed(name)
+        log.warning("provider.failed", deployment=name, how=how, error=repr(error) if error else None, **more)
+        return then
 
 
 async def _drain(response: Response, reader: Reader) -> None:
@@ -226,13 +279,20 @@ async def _drain(response: Response, reader: Reader) -> None:
         return
 
 
-def _counted(reader: Reader, sent_bytes: int) -> Tokens:
-    return reader.tokens or estimate(sent_bytes, reader.text_bytes)
+def _passed(caller: Caller) -> dict[str, str]:
+    """The caller's own headers that a provider's dialect needs."""
+    return {name.decode(): value.decode("latin-1") for name, value in _found(caller.headers)}
 
 
-def _reported(body: bytes) -> Tokens | None:
+def _found(headers: Mapping[bytes, bytes]) -> Iterator[tuple[bytes, bytes]]:
+    for name in _PASSED_HEADERS:
+        if name in headers:
+            yield name, headers[name]
+
+
+def _object(body: bytes) -> dict[str, Any] | None:
     try:
         answer = orjson.loads(body)
     except orjson.JSONDecodeError:
         return None
-    return read_usage(answer.get("usage")) if isinstance(answer, Mapping) else None
+    return answer if isinstance(answer, dict) else None

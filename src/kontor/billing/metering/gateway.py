@@ -3,6 +3,7 @@
 Owns routes, keys and refusals; a call itself: forward. Source: openclaw page, "What the gateway answers matters".
 """
 
+from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 from time import time
 from typing import Final
@@ -13,16 +14,21 @@ from prometheus_client import CONTENT_TYPE_LATEST, Counter, generate_latest
 from kontor.billing.metering import answers
 from kontor.billing.metering.answers import SSE, Refusal
 from kontor.billing.metering.caller import Caller, CallerGone, Receive, Scope, Send, TooLarge
-from kontor.billing.metering.forward import Forwarder, ProviderFailed
+from kontor.billing.metering.catalogue import Catalogue
+from kontor.billing.metering.dialects.chat import Chat
+from kontor.billing.metering.dialects.dialect import Asked, Dialect, NotUnderstood, Talk
+from kontor.billing.metering.dialects.embeddings import Embeddings
+from kontor.billing.metering.dialects.messages import Messages
+from kontor.billing.metering.dialects.responses import Responses
+from kontor.billing.metering.forward import Forwarder, Order, ProviderFailed
 from kontor.billing.metering.journal import Journal, JournalFull
 from kontor.billing.metering.key_cache import KeyCache
-from kontor.billing.metering.keys import Key, bearer
-from kontor.billing.metering.providers import ASSISTANT
-from kontor.billing.metering.rewrite import Asked, NotAChat, read
+from kontor.billing.metering.keys import Key, bearer, key_hash
 from kontor.core.errors import Unavailable
 from kontor.core.ids import TenantId, encode, new_id
 
 MOST_BODY_BYTES: Final = 20_000_000
+DIALECTS: Final[tuple[Dialect, ...]] = (Chat(), Responses(), Messages(), Embeddings())
 
 REFUSED: Final = Counter("kontor_gateway_refusals_total", "Requests that reached no provider, by code", ["code"])
 
@@ -36,68 +42,94 @@ class Admitted:
 
 
 class Gateway:
-    """The ASGI application. `residencies` are the choices of data residency that its provider may serve."""
+    """The ASGI application. `catalogue` may be replaced while it runs."""
 
-    def __init__(self, keys: KeyCache, journal: Journal, forwarder: Forwarder, residencies: frozenset[str]) -> None:
+    def __init__(self, keys: KeyCache, journal: Journal, forwarder: Forwarder, catalogue: Catalogue) -> None:
+        self.catalogue = catalogue
         self._keys = keys
         self._journal = journal
         self._forwarder = forwarder
-        self._residencies = residencies
-        self._models = [ASSISTANT]
         self._started = int(time())
+        self._dialects = {f"/v1{dialect.path}": dialect for dialect in DIALECTS}
+        self._gets: dict[str, Callable[[Caller], Awaitable[None]]] = {
+            "/v1/models": self._list_models,
+            "/healthz": self._healthy,
+            "/readyz": self._ready,
+            "/metrics": self._metrics,
+        }
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """One request. Lifespan is the process's own affair."""
         caller = Caller(scope, receive, send)
         path, method = scope["path"], scope["method"]
         try:
-            if path == "/v1/chat/completions":
-                await (self._chat(caller) if method == "POST" else self._refuse(caller, answers.METHOD, allow="POST"))
-            elif path in _GET and method in {"GET", "HEAD"}:
-                await _GET[path](self, caller)
-            elif path in _GET:
-                await self._refuse(caller, answers.METHOD, allow="GET")
-            else:
+            if (dialect := self._dialects.get(path)) is not None:
+                caller.problem = dialect.problem
+                await (
+                    self._call(caller, dialect)
+                    if method == "POST"
+                    else self._refuse(caller, answers.METHOD, allow="POST")
+                )
+            elif (get := self._gets.get(path)) is None:
                 await self._refuse(caller, answers.NOT_FOUND)
+            elif method in {"GET", "HEAD"}:
+                await get(caller)
+            else:
+                await self._refuse(caller, answers.METHOD, allow="GET")
         except Unavailable as error:
             await self._refuse(caller, Refusal(503, error.code, error.text, error.retry_after_s))
         except CallerGone:
             return
 
-    async def _chat(self, caller: Caller) -> None:
+    async def _call(self, caller: Caller, dialect: Dialect) -> None:
         admitted = await self._admit(caller)
         if admitted is None:
             return
         try:
-            body = await caller.body(MOST_BODY_BYTES)
-            asked = read(body)
+            asked = dialect.read(await caller.body(MOST_BODY_BYTES))
         except TooLarge:
             await self._refuse(caller, answers.too_large(MOST_BODY_BYTES), connection="close")
             return
-        except NotAChat as error:
-            await self._refuse(caller, answers.not_a_chat(str(error)))
+        except NotUnderstood as error:
+            await self._refuse(caller, answers.not_understood(str(error)))
             return
+        refusal = await self._forward(caller, dialect, asked, admitted)
+        if refusal is not None:
+            await self._notice(caller, dialect, asked, admitted.key, refusal)
+
+    async def _forward(self, caller: Caller, dialect: Dialect, asked: Asked, admitted: Admitted) -> Refusal | None:
+        """The caller has its answer, or the refusal says why it has none."""
         key = admitted.key
         if key.state == "suspended":
-            await self._notice(caller, asked, key, answers.KEY_SUSPENDED)
-        elif key.residency not in self._residencies:
-            await self._notice(caller, asked, key, answers.RESIDENCY_NOT_SERVED)
-        elif asked.model not in self._models:
+            return answers.KEY_SUSPENDED
+        if asked.model not in self.catalogue.models:
             await self._refuse(caller, answers.model_unknown(400 if key.kind == "instance" else 404))
-        else:
-            try:
-                await self._forwarder.chat(key, admitted.tenant, body, asked, caller)
-            except ProviderFailed:
-                await self._notice(caller, asked, key, answers.PROVIDER_FAILED)
-            except JournalFull as error:
-                await self._notice(caller, asked, key, Refusal(503, error.code, error.text, error.retry_after_s))
+            return None
+        route = self.catalogue.route(asked.model, dialect.name, key.residency)
+        if not route:
+            return self._no_route(dialect, asked, key)
+        try:
+            await self._forwarder.send(Order(key, admitted.tenant, dialect, asked, route), caller)
+        except ProviderFailed:
+            return answers.PROVIDER_FAILED
+        except JournalFull as error:
+            return Refusal(503, error.code, error.text, error.retry_after_s)
+        return None
+
+    def _no_route(self, dialect: Dialect, asked: Asked, key: Key) -> Refusal:
+        spoken = any(dialect.name in one.speaks for one in self.catalogue.models[asked.model].deployments)
+        return (
+            answers.RESIDENCY_NOT_SERVED
+            if spoken
+            else answers.dialect_not_spoken(400 if key.kind == "instance" else 404)
+        )
 
     async def _admit(self, caller: Caller) -> Admitted | None:
         """Whose call it is; None when it has been refused. Raises KeysUnavailable."""
-        key_hash = bearer(caller.headers.get(b"authorization"))
-        key = await self._keys.find(key_hash) if key_hash is not None else None
+        hashed = bearer(caller.headers.get(b"authorization")) or key_hash(caller.headers.get(b"x-api-key"))
+        key = await self._keys.find(hashed) if hashed is not None else None
         if key is None:
-            await self._refuse(caller, answers.KEY_UNKNOWN if key_hash else answers.KEY_MISSING)
+            await self._refuse(caller, answers.KEY_UNKNOWN if hashed else answers.KEY_MISSING)
             return None
         caller.language = key.language
         if key.is_revoked:
@@ -108,26 +140,26 @@ class Gateway:
             return None
         return Admitted(key, key.tenant)
 
-    async def _notice(self, caller: Caller, asked: Asked, key: Key, refusal: Refusal) -> None:
+    async def _notice(self, caller: Caller, dialect: Dialect, asked: Asked, key: Key, refusal: Refusal) -> None:
         """A refusal that an end user reads: an instance gets it as its assistant's message, a program as an error."""
-        if key.kind == "direct":
+        if key.kind == "direct" or not isinstance(dialect, Talk):
             await self._refuse(caller, refusal)
             return
         REFUSED.labels(refusal.code).inc()
-        text, id_ = refusal.text(key.language), f"chatcmpl-{new_id().hex}"
+        text, id_, now = refusal.text(key.language), new_id().hex, int(time())
         if asked.is_stream:
-            body = answers.completion_stream(text, id_, asked.model, int(time()), with_usage=asked.wants_usage)
-            await caller.answer(body, kind=SSE)
+            await caller.answer(dialect.answer_stream(asked, text, id_, now), kind=SSE)
         else:
-            await caller.answer(answers.completion(text, id_, asked.model, int(time())))
+            await caller.answer(dialect.answer(asked, text, id_, now))
 
     async def _refuse(self, caller: Caller, refusal: Refusal, **headers: str) -> None:
         REFUSED.labels(refusal.code).inc()
         await caller.refuse(refusal, x_request_id=encode("req", new_id()), **headers)
 
     async def _list_models(self, caller: Caller) -> None:
-        if await self._admit(caller) is not None:
-            await caller.answer(answers.models(self._models, self._started))
+        if (admitted := await self._admit(caller)) is not None:
+            names = self.catalogue.names(admitted.key.residency)
+            await caller.answer(answers.models(names, self._started))
 
     async def _healthy(self, caller: Caller) -> None:
         await caller.answer(b'{"status":"ok"}')
@@ -140,11 +172,3 @@ class Gateway:
 
     async def _metrics(self, caller: Caller) -> None:
         await caller.answer(generate_latest(), kind=CONTENT_TYPE_LATEST.encode())
-
-
-_GET: Final = {
-    "/v1/models": Gateway._list_models,  # noqa: SLF001 - its own table of routes
-    "/healthz": Gateway._healthy,  # noqa: SLF001
-    "/readyz": Gateway._ready,  # noqa: SLF001
-    "/metrics": Gateway._metrics,  # noqa: SLF001
-}

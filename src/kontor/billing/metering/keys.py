@@ -44,8 +44,13 @@ def bearer(header: bytes | None) -> bytes | None:
     if header is None or len(header) > _MAX_LENGTH:
         return None
     scheme, _, secret = header.partition(b" ")
-    secret = secret.strip()
-    if scheme.lower() != b"bearer" or not secret.startswith(b"kgw_") or not secret.isascii():
+    return key_hash(secret) if scheme.lower() == b"bearer" else None
+
+
+def key_hash(secret: bytes | None) -> bytes | None:
+    """The hash of a key as it stands in a header; None for anything that cannot be one of ours."""
+    secret = (secret or b"").strip()
+    if len(secret) > _MAX_LENGTH or not secret.startswith(b"kgw_") or not secret.isascii():
         return None
     return hash_secret(secret.decode("ascii"))
 

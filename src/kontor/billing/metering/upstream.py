@@ -43,6 +43,10 @@ class Upstream:
         self._most_idle = most_idle
         self._idle: deque[tuple[float, Connection]] = deque()
 
+    def url(self, path: str) -> str:
+        """The whole address of a path, as a signature covers it."""
+        return f"{'https' if self._tls else 'http'}://{self._authority}{self._prefix}{path}"
+
     async def post(self, path: str, headers: Mapping[str, str], body: bytes) -> "Response":
         """The response's head has come; read its body from it. Raises UpstreamError."""
         head = self._head(path, headers, len(body))
@@ -118,6 +122,26 @@ class Upstream:
         return ("\r\n".join(lines) + "\r\n\r\n").encode("latin-1")
 
 
+class Upstreams:
+    """One client for each provider's base URL, made when it is first needed and kept over changes of the catalogue."""
+
+    def __init__(self, timeouts: Timeouts | None = None) -> None:
+        self._timeouts = timeouts
+        self._known: dict[str, Upstream] = {}
+
+    def of(self, base_url: str) -> Upstream:
+        """The client. Raises ValueError for what is no HTTP URL."""
+        known = self._known.get(base_url)
+        if known is None:
+            known = self._known[base_url] = Upstream(base_url, timeouts=self._timeouts)
+        return known
+
+    async def close(self) -> None:
+        """Idle connections are closed."""
+        for upstream in self._known.values():
+            await upstream.close()
+
+
 class Response:
     """A response whose head has come. Leave it with `async with`: what was not read to the end is closed."""
 
@@ -127,6 +151,11 @@ class Response:
         self._deadline = deadline
         self.status = connection.status
         self.headers = connection.headers
+
+    @property
+    def is_stream(self) -> bool:
+        """Whether the body is a stream of server-sent events."""
+        return self.headers.get(b"content-type", b"").startswith(b"text/event-stream")
 
     async def chunk(self) -> bytes:
         """The next bytes of the body as they came; empty at its end. Raises Slow, CutOff."""

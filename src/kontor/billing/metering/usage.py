@@ -1,8 +1,6 @@
 """From what a provider says to token counts; and what we guess when it says nothing. Pure.
 
-Dialect: OpenAI chat completions (platform.openai.com/docs/api-reference/chat/object, field `usage`), also spoken by
-Mistral, vLLM, Ollama and Anthropic's compatible endpoint. An explicit zero stays zero; only what is missing is
-estimated.
+One function for each dialect's `usage` object. An explicit zero stays zero; only what is missing is estimated.
 """
 
 from collections.abc import Mapping
@@ -48,23 +46,46 @@ class Tokens:
 NOTHING: Final = Tokens()
 
 
-def read_usage(usage: object) -> Tokens | None:
-    """The counts in a `usage` object; None when it is not one or lacks input and output counts alike."""
+def chat_usage(usage: object) -> Tokens | None:
+    """OpenAI's chat and embeddings; None when it is no usage or lacks input and output counts alike.
+
+    Source: platform.openai.com/docs/api-reference/chat/object. Mistral, vLLM, Ollama, Azure and Bedrock do the same.
+    """
     if not isinstance(usage, dict):
         return None
-    given_input, given_output = _count(usage, "prompt_tokens"), _count(usage, "completion_tokens")
-    if given_input is None and given_output is None:
+    input_, output = _count(usage, "prompt_tokens"), _count(usage, "completion_tokens")
+    details = _details(usage, "prompt_tokens_details")
+    reasoning = _count(_details(usage, "completion_tokens_details"), "reasoning_tokens")
+    return _tokens(input_, output, _count(details, "cached_tokens"), _count(details, "cache_write_tokens"), reasoning)
+
+
+def responses_usage(usage: object) -> Tokens | None:
+    """OpenAI's responses. Source: platform.openai.com/docs/api-reference/responses/object."""
+    if not isinstance(usage, dict):
         return None
-    prompt, completion = _details(usage, "prompt_tokens_details"), _details(usage, "completion_tokens_details")
-    input_, output = given_input or 0, given_output or 0
-    cached = min(_count(prompt, "cached_tokens") or 0, input_)
-    return Tokens(
-        input=input_,
-        cached=cached,
-        cache_write=min(_count(prompt, "cache_write_tokens") or 0, input_ - cached),
-        output=output,
-        reasoning=min(_count(completion, "reasoning_tokens") or 0, output),
-    )
+    input_, output = _count(usage, "input_tokens"), _count(usage, "output_tokens")
+    details = _details(usage, "input_tokens_details")
+    reasoning = _count(_details(usage, "output_tokens_details"), "reasoning_tokens")
+    return _tokens(input_, output, _count(details, "cached_tokens"), _count(details, "cache_write_tokens"), reasoning)
+
+
+def messages_usage(usage: object, *, since: Tokens | None = None) -> Tokens | None:
+    """Anthropic's messages, whose input does not include what was read from or written to a cache.
+
+    `since` is what the stream's first event said; the last one repeats only what has changed. Source:
+    docs.anthropic.com, "Streaming Messages" (cumulative counts) and "Prompt caching" (what input excludes).
+    """
+    if not isinstance(usage, dict):
+        return None
+    begun = since or NOTHING
+    plain, output = _count(usage, "input_tokens"), _count(usage, "output_tokens")
+    read, written = _count(usage, "cache_read_input_tokens"), _count(usage, "cache_creation_input_tokens")
+    if since is None and plain is None and output is None:
+        return None
+    cached = begun.cached if read is None else read
+    cache_write = begun.cache_write if written is None else written
+    plain = begun.input - begun.cached - begun.cache_write if plain is None else plain
+    return _tokens(plain + cached + cache_write, begun.output if output is None else output, cached, cache_write, None)
 
 
 def estimate(request_bytes: int, answer_bytes: int) -> Tokens:
@@ -73,6 +94,22 @@ def estimate(request_bytes: int, answer_bytes: int) -> Tokens:
         input=min(max(1, -(-request_bytes // BYTES_PER_TOKEN)), MOST_TOKENS),
         output=min(-(-answer_bytes // BYTES_PER_TOKEN), MOST_TOKENS),
         source=Source.ESTIMATED,
+    )
+
+
+def _tokens(
+    input_: int | None, output: int | None, cached: int | None, cache_write: int | None, reasoning: int | None
+) -> Tokens | None:
+    if input_ is None and output is None:
+        return None
+    input_, output = input_ or 0, output or 0
+    cached = min(cached or 0, input_)
+    return Tokens(
+        input=input_,
+        cached=cached,
+        cache_write=min(cache_write or 0, input_ - cached),
+        output=output,
+        reasoning=min(reasoning or 0, output),
     )
 
 

@@ -1,0 +1,193 @@
+"""Anthropic's messages. Source: docs.anthropic.com, "Messages", "Streaming Messages", "Errors".
+
+Its `input_tokens` do not include those that were read from or written to a cache; ours do.
+"""
+
+# ruff: noqa: ARG002, D102 - the methods and their arguments are those of dialect
+
+from collections.abc import Mapping
+from dataclasses import replace
+from typing import Any, Final
+
+from kontor.billing.metering.answers import CUT, Refusal
+from kontor.billing.metering.dialects.dialect import (
+    Asked,
+    Fields,
+    NotUnderstood,
+    Talk,
+    count,
+    dumps,
+    event,
+    flag,
+    lacks,
+    messages_of,
+    objects,
+    only_callers_tools,
+    part,
+    since_last_answer,
+    text_in,
+)
+from kontor.billing.metering.dialects.events import Reader, content_of, split
+from kontor.billing.metering.usage import Source, Tokens, estimate, messages_usage
+from kontor.core.i18n import Lang
+
+TOOLS: Final = frozenset({"custom", "bash", "text_editor", "computer", "memory"})
+HOSTED: Final = frozenset({"mcp_servers", "container"})
+
+_KINDS: Final = {
+    400: "invalid_request_error",
+    401: "authentication_error",
+    402: "billing_error",
+    403: "permission_error",
+    404: "not_found_error",
+    413: "request_too_large",
+    429: "rate_limit_error",
+}
+_NO_USAGE: Final = {"input_tokens": 0, "output_tokens": 0}
+
+
+class Messages(Talk):
+    """`POST /messages`."""
+
+    name = "messages"
+    path = "/messages"
+
+    def _asked(self, fields: Fields, model: str) -> Asked:
+        messages_of(fields)
+        system = fields.get("system")
+        if system is not None and not isinstance(system, str | list):
+            raise NotUnderstood("'system' must be a text or a list of blocks.")
+        most = count(fields, "max_tokens")
+        if most is None:
+            raise NotUnderstood("'max_tokens' must be a whole number above zero.")
+        only_callers_tools(fields, TOOLS, HOSTED)
+        return Asked(fields, model, is_stream=flag(fields, "stream"), most_output=most)
+
+    def for_provider(
+        self, asked: Asked, model: str, *, rules: str = "", refuses: frozenset[str] = frozenset()
+    ) -> bytes:
+        """The rules are a block of their own in front, so that the caller's marks for the cache stay where they are."""
+        sent = asked.fields | {"model": model}
+        if rules:
+            system = sent.get("system") or []
+            blocks = [{"type": "text", "text": system}] if isinstance(system, str) else system
+            sent["system"] = [{"type": "text", "text": rules}, *blocks]
+        return dumps({name: value for name, value in sent.items() if name not in refuses} if refuses else sent)
+
+    def said(self, asked: Asked) -> str:
+        return "\n".join(since_last_answer(asked.fields["messages"]))
+
+    def reader(self, asked: Asked, notice: str | None = None) -> Reader:
+        return MessagesReader(notice)
+
+    def counted(self, answer: Mapping[str, Any]) -> Tokens | None:
+        return messages_usage(answer.get("usage"))
+
+    def noticed(self, answer: Fields, notice: str) -> bool:
+        content = answer.get("content")
+        if answer.get("stop_reason") != "end_turn" or not isinstance(content, list):
+            return False
+        said = "".join(text_in(block, "text") for block in objects(content) if block.get("type") == "text")
+        if not said or not lacks(said, notice):
+            return False
+        content.append({"type": "text", "text": f"\n\n{notice}"})
+        return True
+
+    def answer(self, asked: Asked, text: str, id_: str, now: int) -> bytes:
+        return dumps(_message(asked, id_) | {"content": [{"type": "text", "text": text}], "stop_reason": "end_turn"})
+
+    def answer_stream(self, asked: Asked, text: str, id_: str, now: int) -> bytes:
+        end = {"stop_reason": "end_turn", "stop_sequence": None}
+        return (
+            event("message_start", {"type": "message_start", "message": _message(asked, id_)})
+            + _block(0, text)
+            + event("message_delta", {"type": "message_delta", "delta": end, "usage": {"output_tokens": 0}})
+            + event("message_stop", {"type": "message_stop"})
+        )
+
+    def problem(self, refusal: Refusal, lang: Lang) -> bytes:
+        kind = _KINDS.get(refusal.status, "api_error")
+        error = {"type": kind, "message": refusal.text(lang), "code": refusal.code}
+        return dumps({"type": "error", "error": error})
+
+    def cut(self, lang: Lang) -> bytes:
+        return event("error", {"type": "error", "error": {"type": "api_error", "message": CUT(lang)}})
+
+
+class MessagesReader(Reader):
+    """Events of a message: input is counted in the first, output in the last but one.
+
+    Without the last counts the first ones are no report: the output is guessed. A notice is a block of its own after
+    the last block.
+    """
+
+    def __init__(self, notice: str | None = None) -> None:
+        super().__init__()
+        self._notice = notice
+        self._begun: Tokens | None = None
+        self._said = ""
+        self._blocks = 0
+
+    def counted(self, sent_bytes: int) -> Tokens:
+        if self.tokens is not None or self._begun is None:
+            return super().counted(sent_bytes)
+        guessed = estimate(sent_bytes, self.text_bytes)
+        return replace(self._begun, output=max(self._begun.output, guessed.output), source=Source.ESTIMATED)
+
+    def _read(self, whole: bytes) -> bytes:
+        if b"message_stop" in whole and any(_kind(one) == "message_stop" for one in split(whole)):
+            self.is_done = True
+        if self._notice is None and b'"usage"' not in whole:
+            return whole
+        return b"".join(map(self._event, split(whole)))
+
+    def _event(self, raw: bytes) -> bytes:
+        if self._notice is None and b'"usage"' not in raw:
+            return raw
+        content = content_of(raw)
+        if content is None:
+            return raw
+        match content.get("type"):
+            case "message_start":
+                self._begun = messages_usage(part(content, "message").get("usage"))
+            case "message_delta":
+                self.tokens = messages_usage(content.get("usage"), since=self._begun)
+                if self._notice is not None and part(content, "delta").get("stop_reason") == "end_turn":
+                    return self._due(self._notice) + raw
+            case "content_block_start":
+                index = content.get("index")
+                self._blocks = max(self._blocks, index + 1 if isinstance(index, int) else 0)
+            case "content_block_delta":
+                self._said += text_in(part(content, "delta"), "text")
+        return raw
+
+    def _due(self, notice: str) -> bytes:
+        if not self._said or not lacks(self._said, notice):
+            return b""
+        return _block(self._blocks, f"\n\n{notice}")
+
+
+def _kind(raw: bytes) -> object:
+    return (content_of(raw) or {}).get("type") if b"message_stop" in raw else None
+
+
+def _block(index: int, text: str) -> bytes:
+    empty, delta = {"type": "text", "text": ""}, {"type": "text_delta", "text": text}
+    return (
+        event("content_block_start", {"type": "content_block_start", "index": index, "content_block": empty})
+        + event("content_block_delta", {"type": "content_block_delta", "index": index, "delta": delta})
+        + event("content_block_stop", {"type": "content_block_stop", "index": index})
+    )
+
+
+def _message(asked: Asked, id_: str) -> Fields:
+    return {
+        "id": f"msg_{id_}",
+        "type": "message",
+        "role": "assistant",
+        "model": asked.model,
+        "content": [],
+        "stop_reason": None,
+        "stop_sequence": None,
+        "usage": _NO_USAGE,
+    }
