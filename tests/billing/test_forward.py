@@ -94,7 +94,7 @@ class Providers:
         self.journal = Journal(folder)
         self.health = Health()
         self.upstreams = Upstreams(FAST)
-        self.forwarder = Forwarder(self.upstreams, self.journal, SystemClock(), self.health)
+        self.forwarder = Forwarder(self.upstreams, self.journal, SystemClock(), health=self.health)
         self.known: list[Provider] = []
         self._ended: list[Call] = []
 

@@ -17,6 +17,7 @@ from typing import Any
 from uuid import UUID
 
 from kontor.app.adapters import MeteredKeys
+from kontor.billing.plans import load as load_plans
 from kontor.core.clock import SystemClock
 from kontor.core.crypto import FolderKeyStore, Vault
 from kontor.core.db import Database, DatabaseUrls
@@ -69,7 +70,9 @@ async def main(order: dict[str, Any]) -> None:
     database = Database(DatabaseUrls(**order["urls"]), AheadClock(timedelta(seconds=order["ahead_s"])), vault)
     runtime = LocalRuntime(Path(order["instances"]), Path(order["cache"]))
     blueprint = Blueprint(database, packaged(), load_sellers("http://kontor.example"), order["gateway_url"])
-    worker: Any = Reconciler(database, runtime, MeteredKeys(), blueprint, Making("local", RELEASE, MEMORY_MB, 0))
+    worker: Any = Reconciler(
+        database, runtime, MeteredKeys(load_plans()), blueprint, Making("local", RELEASE, MEMORY_MB, 0)
+    )
     worker._hands = MortalHands(worker._hands, order["step"], order["moment"])
     tenant = TenantId(UUID(order["tenant"]))
     while True:

@@ -9,6 +9,7 @@ from sqlalchemy import delete, select, update
 
 from kontor.app.adapters import MeteredKeys
 from kontor.billing.metering.model import GatewayKey
+from kontor.billing.plans import load as load_plans
 from kontor.core.clock import FixedClock
 from kontor.core.db import Database, Tx
 from kontor.core.ids import InstanceId, TenantId
@@ -48,7 +49,7 @@ class Fleet:
         self.database = database
         self.clock = clock
         self.runtime = FakeRuntime(starts_ready=False)
-        self.gateway = Keys()
+        self.gateway = Keys(load_plans())
         self.blueprint = Blueprint(database, packaged(), load_sellers("http://kontor.example"), GATEWAY)
         self.pool_size = pool_size
         self.release = RELEASE

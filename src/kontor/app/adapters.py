@@ -7,6 +7,7 @@ from typing import Final
 from kontor.app.providers import catalogue_of, engaged
 from kontor.billing import queries
 from kontor.billing.metering import gateway_keys
+from kontor.billing.metering.budgets.limits import set_plan_budget
 from kontor.billing.metering.catalogue import ASSISTANT
 from kontor.billing.plans import PriceList
 from kontor.core.db import Tx
@@ -29,7 +30,10 @@ EVER: Final = datetime(2020, 1, 1, tzinfo=UTC)
 
 
 class MeteredKeys:
-    """tenants.ports.GatewayKeys over billing's keys."""
+    """tenants.ports.GatewayKeys over billing's keys and budgets."""
+
+    def __init__(self, prices: PriceList) -> None:
+        self._prices = prices
 
     async def issue(self, tx: Tx, instance: InstanceId) -> str:
         """A fresh secret for the instance, the only one that is valid; it belongs to no tenant yet."""
@@ -37,9 +41,10 @@ class MeteredKeys:
         return await gateway_keys.issue_key(tx, instance)
 
     async def bind(self, tx: Tx, instance: InstanceId, tenant: TenantId) -> None:
-        """What the instance uses is the tenant's from now on; refusals are in its language."""
+        """What the instance uses is the tenant's from now on, within its plan; refusals are in its language."""
         row = await tx.get_one(Tenant, tenant)
         await gateway_keys.bind_key(tx, instance, tenant, as_lang(row.language) or DEFAULT, row.residency)
+        await set_plan_budget(tx, tenant, self._prices, row.plan, row.seats, is_pilot=row.is_pilot)
 
     async def pause(self, tx: Tx, tenant: TenantId) -> None:
         """The tenant's keys are answered with the notice until `unpause`."""

@@ -14,12 +14,16 @@ import structlog
 import uvicorn
 
 from kontor.app.providers import catalogue_of
+from kontor.billing.metering.budgets.draw import Rates
+from kontor.billing.metering.budgets.purses import Purses
+from kontor.billing.metering.budgets.spending import Spending
 from kontor.billing.metering.caller import Receive, Scope, Send
 from kontor.billing.metering.forward import Forwarder
 from kontor.billing.metering.gateway import Gateway
 from kontor.billing.metering.journal import Journal
 from kontor.billing.metering.key_cache import KeyCache
 from kontor.billing.metering.link import DatabaseAway, Link
+from kontor.billing.metering.live_prices import LivePrices
 from kontor.billing.metering.recorder import Recorder
 from kontor.billing.metering.upstream import Upstreams
 from kontor.core import db, telemetry
@@ -73,10 +77,19 @@ class GatewayProcess:
         settings = self._settings
         link = Link(db.urls(settings).gateway)
         journal = Journal(settings.journal_path, durable=settings.journal_fsync)
-        keys, recorder, upstreams = KeyCache(link), Recorder(journal, link), Upstreams()
+        clock, keys, prices, upstreams = SystemClock(), KeyCache(link), LivePrices(), Upstreams()
+        recorder = Recorder(journal, link, prices)
+        rates = Rates(settings.requests_per_minute, settings.tokens_per_minute)
+        purses = Purses(link, journal.writer, clock, rates)
+        spending = Spending(purses, prices, clock, settings.unpriced)
         catalogue = catalogue_of(settings, packaged())
-        self._gateway = Gateway(keys, journal, Forwarder(upstreams, journal, SystemClock()), catalogue)
-        beside = [_beside(keys.follow()), _beside(recorder.run())]
+        self._gateway = Gateway(keys, journal, Forwarder(upstreams, journal, clock, prices=prices), catalogue, spending)
+        beside = [
+            _beside(keys.follow()),
+            _beside(prices.follow(link)),
+            _beside(recorder.run()),
+            _beside(purses.tidy()),
+        ]
         deployments = [one.name for one in catalogue.deployments]
         log.info("gateway.started", deployments=deployments, port=settings.gateway_port)
         await send({"type": "lifespan.startup.complete"})
@@ -88,6 +101,7 @@ class GatewayProcess:
         try:
             async with asyncio.timeout(LAST_FLUSH_S):
                 await recorder.flush()
+                await purses.give_back()
         except (DatabaseAway, TimeoutError):
             log.warning("gateway.journal_left", folder=str(settings.journal_path))
         journal.end()

@@ -16,6 +16,7 @@ from sqlalchemy import delete, func, select, text
 from sqlalchemy.orm import InstrumentedAttribute
 
 from kontor.billing.metering import gateway_keys
+from kontor.billing.metering.budgets.limits import forget_budgets
 from kontor.billing.metering.model import UsageEvent, UsageHour
 from kontor.core.clock import Month
 from kontor.core.db import Tx
@@ -98,11 +99,12 @@ def usage_csv(days: Sequence[DayOfModel]) -> str:
 
 
 async def erase_usage(tx: Tx, tenant: TenantId) -> int:
-    """The tenant's keys, events and sums are gone, and what the journal still holds is dropped; how many events.
+    """The tenant's keys, budgets, events and sums are gone, and what a journal still holds is dropped; how many events.
 
     Keys go first: the recorder locks them, so nothing can be written after the events have gone.
     """
     await gateway_keys.forget_keys(tx, tenant)
+    await forget_budgets(tx, tenant)
     await tx.execute(delete(UsageHour).where(UsageHour.tenant_id == tenant))
     gone = await tx.scalars(delete(UsageEvent).where(UsageEvent.tenant_id == tenant).returning(UsageEvent.id))
     return len(gone.all())

@@ -5,11 +5,13 @@ instance is refused by an ordinary assistant message with status 200, or by 400 
 tenant get proper statuses. Errors are problem documents (RFC 9457) that also carry OpenAI's `error` object.
 """
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Final
 
 import orjson
 
+from kontor.billing.metering.budgets.periods import Period
 from kontor.core.i18n import Lang, Text
 
 JSON: Final = b"application/json"
@@ -84,6 +86,34 @@ METHOD: Final = Refusal(
 PROVIDER_FAILED: Final = Refusal(503, "gateway.provider_unavailable", PROVIDER_DOWN, retry_after_s=10)
 
 
+UNPRICED: Final = Refusal(
+    403,
+    "gateway.unpriced",
+    Text(
+        de="Für dieses Modell steht noch kein Preis fest. Bitte wenden Sie sich an Ihren Ansprechpartner.",
+        en="There is no price for this model yet. Please contact your provider.",
+    ),
+)
+
+
+def exhausted(period: Period) -> Refusal:
+    """The budget of this period is used up."""
+    return Refusal(402, "gateway.budget_exhausted", _EXHAUSTED[period])
+
+
+def too_fast(retry_after_s: int) -> Refusal:
+    """The minute's requests or tokens are used up."""
+    return Refusal(
+        429,
+        "gateway.rate_limited",
+        Text(
+            de="Gerade kommen zu viele Anfragen auf einmal. Bitte versuchen Sie es in einer Minute noch einmal.",
+            en="Too many requests are coming in at once. Please try again in a minute.",
+        ),
+        retry_after_s,
+    )
+
+
 def too_large(most_bytes: int) -> Refusal:
     """The body is longer than we take."""
     most_mb = most_bytes // 1_000_000
@@ -147,6 +177,23 @@ def models(names: list[str], created: int) -> bytes:
     return orjson.dumps({"object": "list", "data": data})
 
 
+_EXHAUSTED: Final[Mapping[Period, Text]] = {
+    "day": Text(
+        de="Das Budget für heute ist aufgebraucht. Morgen bin ich wieder da; wer mehr braucht, wendet sich an die "
+        "Verantwortlichen im Unternehmen.",
+        en="Today's budget is used up. I will be back tomorrow; if you need more, contact those responsible in your "
+        "company.",
+    ),
+    "month": Text(
+        de="Das Budget für diesen Monat ist aufgebraucht. Bitte wenden Sie sich an die Verantwortlichen im "
+        "Unternehmen.",
+        en="This month's budget is used up. Please contact those responsible in your company.",
+    ),
+    "total": Text(
+        de="Das Budget der Pilotphase ist aufgebraucht. Bitte wenden Sie sich an die Verantwortlichen im Unternehmen.",
+        en="The budget of the pilot is used up. Please contact those responsible in your company.",
+    ),
+}
 CUT: Final = Text(
     de="Die Antwort wurde unterbrochen. Bitte stellen Sie die Frage noch einmal.",
     en="The answer was interrupted. Please ask again.",
@@ -169,4 +216,6 @@ def _kind(status: int) -> str:
         return "authentication_error"
     if status == 403:  # noqa: PLR2004
         return "permission_error"
+    if status in {402, 429}:
+        return "insufficient_quota" if status == 402 else "rate_limit_error"  # noqa: PLR2004
     return "server_error" if status >= 500 else "invalid_request_error"  # noqa: PLR2004

@@ -18,6 +18,7 @@ import structlog
 from prometheus_client import Counter, Histogram
 
 from kontor.billing.metering.answers import JSON, SSE
+from kontor.billing.metering.budgets.purses import Reservation
 from kontor.billing.metering.caller import Caller
 from kontor.billing.metering.catalogue import Deployment
 from kontor.billing.metering.connection import NoAnswer, NotConnected, Slow, UpstreamError
@@ -26,6 +27,7 @@ from kontor.billing.metering.dialects.events import EventTooLong, Reader
 from kontor.billing.metering.health import Health
 from kontor.billing.metering.journal import Journal, Ticket
 from kontor.billing.metering.keys import Key
+from kontor.billing.metering.live_prices import LivePrices
 from kontor.billing.metering.record import Call
 from kontor.billing.metering.upstream import Response, Upstreams
 from kontor.billing.metering.usage import NOTHING, Outcome, Tokens, estimate
@@ -69,13 +71,14 @@ class Ended(Enum):
 
 @dataclass(frozen=True, slots=True)
 class Order:
-    """A request that may be forwarded: whose, what, to whom, and what goes with it."""
+    """A request that may be forwarded: whose, what, to whom, what goes with it, and the money that is held for it."""
 
     key: Key
     tenant: TenantId
     dialect: Dialect
     asked: Asked
     route: tuple[Deployment, ...]
+    reservation: Reservation | None = None
     rules: str = ""
     notice: str | None = None
 
@@ -96,8 +99,17 @@ class _Try:
 class Forwarder:
     """Sends requests to providers."""
 
-    def __init__(self, upstreams: Upstreams, journal: Journal, clock: Clock, health: Health | None = None) -> None:
+    def __init__(
+        self,
+        upstreams: Upstreams,
+        journal: Journal,
+        clock: Clock,
+        *,
+        health: Health | None = None,
+        prices: LivePrices | None = None,
+    ) -> None:
         self.health = health or Health()
+        self._prices = prices or LivePrices()
         self._upstreams = upstreams
         self._journal = journal
         self._clock = clock
@@ -255,7 +267,10 @@ class Forwarder:
     def _close(self, made: _Try, tokens: Tokens, outcome: Outcome) -> None:
         made.is_closed = True
         took_s = monotonic() - made.began
-        self._journal.close(made.ticket, made.ticket.call.ended(tokens, outcome, round(took_s * 1000), made.first_ms))
+        call = made.ticket.call
+        self._journal.close(made.ticket, call.ended(tokens, outcome, round(took_s * 1000), made.first_ms))
+        if (held := made.order.reservation) is not None:
+            held.spend(self._prices.book.cost(call.provider, call.model, tokens, call.at).cost_nano or 0)
         CALLS.labels(made.deployment.provider, outcome.value).inc()
         LATENCY.labels("whole" if made.first_ms is None else "stream").observe(took_s)
 

@@ -13,6 +13,7 @@ from prometheus_client import CONTENT_TYPE_LATEST, Counter, generate_latest
 
 from kontor.billing.metering import answers
 from kontor.billing.metering.answers import SSE, Refusal
+from kontor.billing.metering.budgets.spending import Refused, Spending
 from kontor.billing.metering.caller import Caller, CallerGone, Receive, Scope, Send, TooLarge
 from kontor.billing.metering.catalogue import Catalogue
 from kontor.billing.metering.dialects.chat import Chat
@@ -44,8 +45,16 @@ class Admitted:
 class Gateway:
     """The ASGI application. `catalogue` may be replaced while it runs."""
 
-    def __init__(self, keys: KeyCache, journal: Journal, forwarder: Forwarder, catalogue: Catalogue) -> None:
+    def __init__(
+        self,
+        keys: KeyCache,
+        journal: Journal,
+        forwarder: Forwarder,
+        catalogue: Catalogue,
+        spending: Spending,
+    ) -> None:
         self.catalogue = catalogue
+        self._spending = spending
         self._keys = keys
         self._journal = journal
         self._forwarder = forwarder
@@ -86,43 +95,44 @@ class Gateway:
         if admitted is None:
             return
         try:
-            asked = dialect.read(await caller.body(MOST_BODY_BYTES))
+            body = await caller.body(MOST_BODY_BYTES)
+            asked = dialect.read(body)
         except TooLarge:
             await self._refuse(caller, answers.too_large(MOST_BODY_BYTES), connection="close")
             return
         except NotUnderstood as error:
             await self._refuse(caller, answers.not_understood(str(error)))
             return
-        refusal = await self._forward(caller, dialect, asked, admitted)
-        if refusal is not None:
-            await self._notice(caller, dialect, asked, admitted.key, refusal)
+        try:
+            await self._forward(caller, dialect, asked, admitted, len(body))
+        except Refused as error:
+            await self._notice(caller, dialect, asked, admitted.key, error.refusal)
 
-    async def _forward(self, caller: Caller, dialect: Dialect, asked: Asked, admitted: Admitted) -> Refusal | None:
-        """The caller has its answer, or the refusal says why it has none."""
-        key = admitted.key
+    async def _forward(self, caller: Caller, dialect: Dialect, asked: Asked, admitted: Admitted, size: int) -> None:
+        """The caller has its answer. Raises Refused, BudgetsUnavailable."""
+        key, model = admitted.key, self.catalogue.models.get(asked.model)
         if key.state == "suspended":
-            return answers.KEY_SUSPENDED
-        if asked.model not in self.catalogue.models:
-            await self._refuse(caller, answers.model_unknown(400 if key.kind == "instance" else 404))
-            return None
+            raise Refused(answers.KEY_SUSPENDED)
+        if model is None:
+            await self._refuse(caller, answers.model_unknown(_not_found(key)))
+            return
+        if not any(dialect.name in one.speaks for one in model.deployments):
+            await self._refuse(caller, answers.dialect_not_spoken(_not_found(key)))
+            return
         route = self.catalogue.route(asked.model, dialect.name, key.residency)
         if not route:
-            return self._no_route(dialect, asked, key)
+            raise Refused(answers.RESIDENCY_NOT_SERVED)
+        most_output = model.most_output_tokens if asked.most_output is None else asked.most_output
+        held = await self._spending.hold(key, admitted.tenant, route, size, most_output)
         try:
-            await self._forwarder.send(Order(key, admitted.tenant, dialect, asked, route), caller)
-        except ProviderFailed:
-            return answers.PROVIDER_FAILED
+            order = Order(key, admitted.tenant, dialect, asked, held.route, held.reservation)
+            await self._forwarder.send(order, caller)
+        except ProviderFailed as error:
+            raise Refused(answers.PROVIDER_FAILED) from error
         except JournalFull as error:
-            return Refusal(503, error.code, error.text, error.retry_after_s)
-        return None
-
-    def _no_route(self, dialect: Dialect, asked: Asked, key: Key) -> Refusal:
-        spoken = any(dialect.name in one.speaks for one in self.catalogue.models[asked.model].deployments)
-        return (
-            answers.RESIDENCY_NOT_SERVED
-            if spoken
-            else answers.dialect_not_spoken(400 if key.kind == "instance" else 404)
-        )
+            raise Refused(Refusal(503, error.code, error.text, error.retry_after_s)) from error
+        finally:
+            self._spending.release(held)
 
     async def _admit(self, caller: Caller) -> Admitted | None:
         """Whose call it is; None when it has been refused. Raises KeysUnavailable."""
@@ -172,3 +182,8 @@ class Gateway:
 
     async def _metrics(self, caller: Caller) -> None:
         await caller.answer(generate_latest(), kind=CONTENT_TYPE_LATEST.encode())
+
+
+def _not_found(key: Key) -> int:
+    """404 to a program; an instance would leave its provider alone for minutes, so it gets 400."""
+    return 400 if key.kind == "instance" else 404

@@ -14,6 +14,7 @@ from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
+from uuid import UUID
 
 import structlog
 from prometheus_client import Counter, Gauge
@@ -65,15 +66,20 @@ class Batch:
     segment: Segment | None
     calls: tuple[Call, ...]
     upto: int
+    writer: UUID
 
 
 class Journal:
     """The segments of this process in one folder. Not for several threads.
 
-    `is_full` says whether the last call was refused for want of room.
+    `writer` is this process's id, which its segments carry; `is_full` says whether the last call was refused for want
+    of room.
     """
 
-    def __init__(self, folder: Path, *, segment_bytes: int = SEGMENT_BYTES, durable: bool = False) -> None:
+    def __init__(
+        self, folder: Path, *, writer: UUID | None = None, segment_bytes: int = SEGMENT_BYTES, durable: bool = False
+    ) -> None:
+        self.writer = writer or new_id()
         self._folder = folder
         self._slots = segment_bytes // SLOT
         self._durable = durable
@@ -116,12 +122,13 @@ class Journal:
     def batches(self, limit: int) -> Iterator[Batch]:
         """Closed calls that are not in Postgres yet, at most `limit` a batch. Call `committed` before the next."""
         if self._unwritten:
-            yield Batch(None, tuple(self._unwritten), 0)
+            yield Batch(None, tuple(self._unwritten), 0, self.writer)
         for segment in list(self._segments):
             while segment.cursor < segment.used:
                 upto = min(segment.used, segment.cursor + 2 * limit)
                 records = segment.read(segment.cursor, upto)
-                yield Batch(segment, tuple(call for _, mark, call in records if mark is Mark.CLOSE), upto)
+                calls = tuple(call for _, mark, call in records if mark is Mark.CLOSE)
+                yield Batch(segment, calls, upto, self.writer)
             self._tidy(segment)
         for segment in list(self._orphans):
             yield from _of_orphan(segment, limit)
@@ -158,7 +165,7 @@ class Journal:
     def _room(self) -> Segment:
         if self._active is None or not self._active.takes_another:
             self._active = None
-            self._active = Segment.create(self._folder / f"{new_id()}{SUFFIX}", self._slots)
+            self._active = Segment.create(self._folder / f"{new_id()}{SUFFIX}", self._slots, self.writer)
             self._segments.append(self._active)
             self.is_full = False
             FULL.set(0)
@@ -196,9 +203,9 @@ def _of_orphan(segment: Segment, limit: int) -> Iterator[Batch]:
             closed.append(call)
         if len(closed) >= limit:
             upto = slot + 1
-            yield Batch(segment, tuple(closed), upto)
+            yield Batch(segment, tuple(closed), upto, segment.writer)
             closed = []
-    yield Batch(segment, (*closed, *opened.values()), segment.used)
+    yield Batch(segment, (*closed, *opened.values()), segment.used, segment.writer)
 
 
 def backlog(folder: Path) -> int:

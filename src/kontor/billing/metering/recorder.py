@@ -8,14 +8,16 @@ nothing is lost and nothing is counted twice. Source: gateway page, "Postgres".
 import asyncio
 from collections.abc import Sequence
 from typing import Final
+from uuid import UUID
 
 import asyncpg
 import structlog
 from prometheus_client import Counter, Gauge
 
+from kontor.billing.metering.budgets.draw import release
 from kontor.billing.metering.journal import Journal
 from kontor.billing.metering.link import DatabaseAway, Link
-from kontor.billing.metering.price_book import read_price_book
+from kontor.billing.metering.live_prices import LivePrices
 from kontor.billing.metering.prices import PriceBook
 from kontor.billing.metering.record import Call
 
@@ -23,7 +25,6 @@ log = structlog.get_logger(__name__)
 
 BATCH: Final = 500
 PAUSE_S: Final = 0.1
-_PRICES_EVERY_S: Final = 30.0
 _ADOPT_EVERY_S: Final = 3.0
 _LONGEST_PAUSE_S: Final = 5.0
 
@@ -68,19 +69,40 @@ WITH incoming AS (
     reasoning_tokens = h.reasoning_tokens + excluded.reasoning_tokens,
     cost_nano = h.cost_nano + excluded.cost_nano
   RETURNING 1
+), spending AS (
+  SELECT b.tenant_id, b.id, CASE b.period
+      WHEN 'total' THEN b.since
+      WHEN 'month' THEN date_trunc('month', i.at AT TIME ZONE 'Europe/Berlin')::date
+      ELSE (i.at AT TIME ZONE 'Europe/Berlin')::date
+    END AS begins, sum(i.cost_nano) AS nano
+  FROM inserted i JOIN budgets b ON b.tenant_id = i.tenant_id AND (b.key_id IS NULL OR b.key_id = i.key_id)
+  WHERE i.cost_nano > 0 GROUP BY 1, 2, 3
+), spent AS (
+  INSERT INTO budget_periods AS p (tenant_id, budget_id, begins, spent_nano)
+  SELECT * FROM spending ORDER BY 1, 2, 3
+  ON CONFLICT (tenant_id, budget_id, begins) DO UPDATE SET spent_nano = p.spent_nano + excluded.spent_nano
+  RETURNING tenant_id, budget_id, begins
+), settled AS (
+  UPDATE budget_leases l SET amount_nano = greatest(0, l.amount_nano - s.nano)
+  FROM spending s JOIN spent ON spent.tenant_id = s.tenant_id AND spent.budget_id = s.id AND spent.begins = s.begins
+  WHERE l.tenant_id = s.tenant_id AND l.budget_id = s.id AND l.begins = s.begins AND l.gateway = $24
+  RETURNING 1
 )
 SELECT (SELECT count(*) FROM inserted),
-  (SELECT count(*) FROM incoming WHERE key_id NOT IN (SELECT id FROM known)), (SELECT count(*) FROM summed)
+  (SELECT count(*) FROM incoming WHERE key_id NOT IN (SELECT id FROM known)), (SELECT count(*) FROM summed),
+  (SELECT count(*) FROM settled)
 """
 
 
-async def store(connection: asyncpg.Connection, calls: Sequence[Call], prices: PriceBook) -> int:
+async def store(connection: asyncpg.Connection, calls: Sequence[Call], prices: PriceBook, writer: UUID) -> int:
     """The calls are events and in their hours' sums; how many were new. A second call with the same changes nothing.
 
+    What they cost moves from the leases of `writer`, the gateway that made them, to what was spent of the budgets.
     Calls of keys that no longer exist (their tenant was erased) are dropped and counted.
     """
     rows = [_row(call, prices) for call in sorted({call.id: call for call in calls}.values(), key=_order)]
-    new, dropped, _ = await connection.fetchrow(_STORE, *(list(column) for column in zip(*rows, strict=True)))
+    columns = (list(column) for column in zip(*rows, strict=True))
+    new, dropped, _, _ = await connection.fetchrow(_STORE, *columns, writer)
     RECORDED.inc(new)
     DROPPED.inc(dropped)
     if dropped:
@@ -91,12 +113,14 @@ async def store(connection: asyncpg.Connection, calls: Sequence[Call], prices: P
 class Recorder:
     """Empties the journal into Postgres. Run it beside the server; `flush` once more when the server has ended."""
 
-    def __init__(self, journal: Journal, link: Link, *, pause_s: float = PAUSE_S) -> None:
+    def __init__(
+        self, journal: Journal, link: Link, prices: LivePrices | None = None, *, pause_s: float = PAUSE_S
+    ) -> None:
         self._journal = journal
         self._link = link
+        self._prices = prices or LivePrices()
         self._pause_s = pause_s
-        self._prices: PriceBook | None = None
-        self._prices_at = self._adopted_at = float("-inf")
+        self._adopted_at = float("-inf")
 
     async def run(self) -> None:
         """Until cancelled. While Postgres is away it tries again, ever less often up to every 5 s."""
@@ -125,19 +149,18 @@ class Recorder:
         if now - self._adopted_at > _ADOPT_EVERY_S:
             self._adopted_at = now
             self._journal.adopt()
-        new = 0
+        new, gone = 0, set()
         for batch in self._journal.batches(BATCH):
             if batch.calls:
                 async with self._link.connection() as connection:
-                    new += await store(connection, batch.calls, await self._price_book(connection))
+                    new += await store(connection, batch.calls, await self._prices.read(connection), batch.writer)
             self._journal.committed(batch)
+            if batch.writer != self._journal.writer:
+                gone.add(batch.writer)
+        for writer in gone:
+            async with self._link.connection() as connection:
+                await release(connection, writer)
         return new
-
-    async def _price_book(self, connection: asyncpg.Connection) -> PriceBook:
-        now = asyncio.get_running_loop().time()
-        if self._prices is None or now - self._prices_at > _PRICES_EVERY_S:
-            self._prices, self._prices_at = await read_price_book(connection), now
-        return self._prices
 
 
 def _order(call: Call) -> tuple[object, ...]:

@@ -11,6 +11,7 @@ import zlib
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Final
+from uuid import UUID
 
 import structlog
 from prometheus_client import Counter
@@ -22,6 +23,7 @@ log = structlog.get_logger(__name__)
 SUFFIX: Final = ".journal"
 _MAGIC: Final = b"KNTRJNL1"
 _CURSOR_AT: Final = 16
+_WRITER_AT: Final = 32
 _CURSOR: Final = struct.Struct(">II")
 _READ_SLOTS: Final = 1024
 
@@ -29,10 +31,11 @@ DAMAGED = Counter("kontor_gateway_journal_damaged_total", "Journal slots that ho
 
 
 class Segment:
-    """An open, locked file. `used` slots are written, those before `cursor` are in Postgres."""
+    """An open, locked file of the process `writer`. `used` slots are written, those before `cursor` are in Postgres."""
 
-    def __init__(self, path: Path, fd: int, slots: int, *, used: int, cursor: int) -> None:
+    def __init__(self, path: Path, fd: int, slots: int, *, used: int, cursor: int, writer: UUID) -> None:
         self.path = path
+        self.writer = writer
         self.slots = slots
         self.used = used
         self.cursor = cursor
@@ -40,20 +43,20 @@ class Segment:
         self._fd = fd
 
     @classmethod
-    def create(cls, path: Path, slots: int) -> "Segment":
+    def create(cls, path: Path, slots: int, writer: UUID) -> "Segment":
         """A new file with all its room allocated, locked before anybody can see it. Raises OSError (disk full)."""
         hidden = path.with_suffix(".new")
         fd = os.open(hidden, os.O_RDWR | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600)
         try:
             fcntl.flock(fd, fcntl.LOCK_EX)
             os.posix_fallocate(fd, 0, slots * SLOT)
-            os.pwrite(fd, _MAGIC.ljust(SLOT, b"\0"), 0)
+            os.pwrite(fd, (_MAGIC.ljust(_WRITER_AT, b"\0") + writer.bytes).ljust(SLOT, b"\0"), 0)
             hidden.rename(path)
         except OSError:
             hidden.unlink(missing_ok=True)
             os.close(fd)
             raise
-        return cls(path, fd, slots, used=1, cursor=1)
+        return cls(path, fd, slots, used=1, cursor=1, writer=writer)
 
     @classmethod
     def adopt(cls, path: Path) -> "Segment | None":
@@ -72,7 +75,8 @@ class Segment:
             os.close(fd)
             return None
         slots = state.st_size // SLOT
-        return cls(path, fd, slots, used=slots, cursor=1)
+        writer = UUID(bytes=os.pread(fd, 16, _WRITER_AT).ljust(16, b"\0"))
+        return cls(path, fd, slots, used=slots, cursor=1, writer=writer)
 
     @property
     def takes_another(self) -> bool:

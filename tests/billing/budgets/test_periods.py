@@ -1,0 +1,58 @@
+"""Periods of budgets, slices of what is left, what a month includes, and what is told when."""
+
+from datetime import UTC, date, datetime
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from kontor.billing.metering.budgets.periods import (
+    MOST_SLICE_NANO,
+    Period,
+    Span,
+    due_alert,
+    included_nano,
+    slice_of,
+    span_of,
+)
+
+LATE = datetime(2026, 11, 30, 23, 30, tzinfo=UTC)  # half past midnight in Berlin, on 1 December
+
+
+@pytest.mark.parametrize(
+    ("period", "span"),
+    [
+        ("day", Span(date(2026, 12, 1), datetime(2026, 12, 1, 23, tzinfo=UTC))),
+        ("month", Span(date(2026, 12, 1), datetime(2026, 12, 31, 23, tzinfo=UTC))),
+        ("total", Span(date(2026, 11, 5), None)),
+    ],
+)
+def test_days_and_months_are_berlins(period: Period, span: Span) -> None:
+    assert span_of(period, date(2026, 11, 5), LATE) == span
+
+
+@given(free=st.integers(-(10**6), 10**13), need=st.integers(1, 10**10))
+def test_a_slice_is_never_more_than_what_is_free_and_never_less_than_what_is_needed(free: int, need: int) -> None:
+    drawn = slice_of(free, need)
+
+    assert (drawn == 0) == (need > free)
+    assert drawn == 0 or need <= drawn <= max(free, 0)
+    assert drawn <= max(need, MOST_SLICE_NANO)
+
+
+def test_the_first_month_includes_its_days() -> None:
+    november, december = date(2026, 11, 1), date(2026, 12, 1)
+
+    assert included_nano(3_000, "month", date(2026, 11, 16), november) == 1_500
+    assert included_nano(3_000, "month", november, november) == 3_000
+    assert included_nano(3_000, "month", date(2026, 11, 16), december) == 3_000
+    assert included_nano(3_000, "total", date(2026, 11, 16), date(2026, 11, 16)) == 3_000
+
+
+@pytest.mark.parametrize(
+    ("spent", "told", "due"),
+    [(49, 0, None), (50, 0, 50), (79, 50, None), (85, 0, 80), (100, 80, 100), (300, 100, None)],
+)
+def test_the_highest_share_that_was_reached_is_told_once(spent: int, told: int, due: int | None) -> None:
+    assert due_alert(spent, 100, told) == due
+    assert due_alert(spent, 0, told) is None
