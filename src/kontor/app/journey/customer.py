@@ -13,6 +13,7 @@ from pydantic import TypeAdapter, ValidationError
 
 from kontor.app.journey.answers import Seen
 from kontor.app.journey.failed import StepFailed
+from kontor.core.tls import authorities
 
 T = TypeVar("T")
 REQUEST_TIMEOUT_S: Final = 60.0
@@ -36,12 +37,11 @@ class Customer:
         self.outbox_url = outbox.rstrip("/")
         own = {"accept-language": language, "user-agent": "kontor-journey", **(headers or {})}
         parts = urlsplit(self.url)
-        timeout = httpx.Timeout(REQUEST_TIMEOUT_S)
         origin = {"origin": f"{parts.scheme}://{parts.netloc}"}
-        self.browser = httpx.AsyncClient(base_url=self.url, headers=own | origin, timeout=timeout, trust_env=False)
-        self.program = httpx.AsyncClient(base_url=self.url, headers=own, timeout=ANSWER_TIMEOUT_S, trust_env=False)
-        self.stranger = httpx.AsyncClient(base_url=self.url, headers=own, timeout=timeout, trust_env=False)
-        self.mailbox = httpx.AsyncClient(base_url=self.outbox_url, timeout=timeout, trust_env=False)
+        self.browser = _client(self.url, own | origin)
+        self.program = _client(self.url, own, ANSWER_TIMEOUT_S)
+        self.stranger = _client(self.url, own)
+        self.mailbox = _client(self.outbox_url, {})
 
     async def __aenter__(self) -> Self:
         return self
@@ -55,6 +55,10 @@ class Customer:
     def use_key(self, secret: str) -> None:
         """The program holds this key from now on."""
         self.program.headers["authorization"] = f"Bearer {secret}"
+
+
+def _client(url: str, headers: Mapping[str, str], timeout_s: float = REQUEST_TIMEOUT_S) -> httpx.AsyncClient:
+    return httpx.AsyncClient(base_url=url, headers=headers, timeout=timeout_s, verify=authorities(), trust_env=False)
 
 
 async def ask(client: httpx.AsyncClient, method: str, path: str, shape: type[T], **request: Any) -> T:

@@ -3,10 +3,8 @@
 The instance keeps the conversation's history itself: only the new message goes to it. Its token never leaves us.
 """
 
-import ssl
 from collections.abc import AsyncIterator
 from dataclasses import dataclass
-from functools import cache
 from typing import Final
 
 import httpx
@@ -14,6 +12,7 @@ import orjson
 
 from kontor.core.errors import Unavailable
 from kontor.core.i18n import Text
+from kontor.core.tls import authorities
 
 CONNECT_S: Final = 5.0
 READ_S: Final = 180.0
@@ -74,17 +73,11 @@ class NotAnswering(Unavailable):
 def http_client(*, read_s: float = READ_S) -> httpx.AsyncClient:
     """A client for many requests at once; the caller closes it."""
     return httpx.AsyncClient(
-        verify=_certificates(),
+        verify=authorities(),
         timeout=httpx.Timeout(read_s, connect=min(read_s, CONNECT_S)),
         limits=httpx.Limits(max_connections=1000, max_keepalive_connections=100),
         trust_env=False,
     )
-
-
-@cache
-def _certificates() -> ssl.SSLContext:
-    """Read once in a process: it takes longer than everything else at a start."""
-    return httpx.create_ssl_context(trust_env=False)
 
 
 async def turn(
