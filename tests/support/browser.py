@@ -39,6 +39,7 @@ RULES: Final = {
     "runOnly": {"type": "tag", "values": ["wcag2a", "wcag2aa"]},
     "resultTypes": ["violations"],
 }
+AXE: Final = Axe().axe_script
 TELL_VIOLATIONS: Final = """addEventListener("securitypolicyviolation", (event) =>
   console.error(`policy: ${event.violatedDirective} refuses ${event.blockedURI}`))"""
 STICKING_OUT: Final = """() => {
@@ -164,7 +165,7 @@ async def sticking_out(page: Page) -> list[str]:
 async def barriers(page: Page) -> list[str]:
     """What axe calls serious or critical by WCAG 2 A and AA: the rule and the element, one line each."""
     if not await page.evaluate("'axe' in window"):
-        await page.evaluate(Axe().axe_script)
+        await page.evaluate(AXE)
     found = await page.evaluate("async (rules) => (await axe.run(rules)).violations", RULES)
     return [
         f"{rule['id']}: {node['html'][:200]} ({node['failureSummary']})"

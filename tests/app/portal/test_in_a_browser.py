@@ -22,6 +22,7 @@ from kontor.core.clock import FixedClock
 from kontor.core.ids import PREFIXES, TenantId, decode
 from kontor.tenants.talk.ask import Desk
 from support.browser import (
+    AXE,
     MISSING,
     PATIENCE_MS,
     Tab,
@@ -109,11 +110,21 @@ class Portal:
         """A blank tab that is used again and has the portal's files already, for tests that only look."""
         if (who, lang) not in self._standing:
             visitor = await self.stack.enter_async_context(self._visitor(who, lang))
+            await visitor.add_init_script(AXE)  # sent once, where `barriers` would send it for each page
             self._standing[who, lang] = await self.stack.enter_async_context(open_tab(visitor, self.url))
         tab = self._standing[who, lang]
         await tab.page.goto("about:blank")
         tab.forget()
         return tab
+
+    @asynccontextmanager
+    async def chromium(self, *, has_memory: bool) -> AsyncIterator[Browser]:
+        """The browser that there is, or one that has a memory."""
+        if not has_memory:
+            yield self.browser
+            return
+        async with open_browser(has_memory=True) as browser:
+            yield browser
 
     def _visitor(self, who: str, lang: str, *, has_script: bool = True) -> AbstractAsyncContextManager[BrowserContext]:
         return open_visitor(self.browser, self.url, lang=lang, cookies=self.cookies[who], has_script=has_script)
@@ -484,7 +495,7 @@ async def test_without_javascript_a_question_is_answered(portal: Portal) -> None
 @pytest.mark.parametrize("has_memory", [True, False])
 async def test_after_the_logout_the_back_button_shows_nothing_private(portal: Portal, has_memory: bool) -> None:  # noqa: FBT001 - a parameter of the test
     async with (
-        open_browser(has_memory=has_memory) as browser,
+        portal.chromium(has_memory=has_memory) as browser,
         open_visitor(browser, portal.url) as visitor,
         open_tab(visitor, portal.url) as tab,
     ):
