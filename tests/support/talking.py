@@ -3,7 +3,7 @@
 import asyncio
 from collections import deque
 from collections.abc import AsyncIterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 from uuid import UUID
 
@@ -114,6 +114,11 @@ class Talk:
 
     async def close(self) -> None:
         await self.desk.close()
+
+    def lose_patience(self) -> None:
+        """From now on a turn waits a moment only, for tests in which what it waits for does not come."""
+        patience = replace(IMPATIENT, queued_s=0.1, waking_s=0.1)
+        self.desk = Desk(self.database, self.desk.sellers, self.desk.http, patience)
 
     def turn(
         self,

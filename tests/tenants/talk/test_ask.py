@@ -142,6 +142,7 @@ async def test_who_waits_too_long_for_the_answer_before_is_told_and_leaves_nothi
     talk.instance.plan(words=["Die ", "erste"], pause_after=1)
     slow = asyncio.create_task(talk.say("Eins"))
     await eventually(lambda: _is(len(talk.instance.asked) == 1), what="the first turn runs")
+    talk.lose_patience()
 
     with pytest.raises(DomainError) as refusal:
         await talk.say("Zwei")
@@ -232,6 +233,7 @@ async def test_a_sleeping_assistant_is_woken_while_the_end_user_is_held(talk: Ta
 
 async def test_an_assistant_that_does_not_wake_is_a_clear_error_and_the_message_is_kept(talk: Talk) -> None:
     await talk.stands(phase=Phase.HIBERNATED)
+    talk.lose_patience()
     turn = talk.turn("Guten Morgen")
 
     with pytest.raises(DomainError) as refusal:
