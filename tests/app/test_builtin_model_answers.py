@@ -6,6 +6,7 @@ from hypothesis import strategies as st
 
 from kontor.app.model.behaviour import Behaviour, Script
 from kontor.app.model.conversation import conversation_of
+from kontor.app.model.dialects.chat import messages_of
 from kontor.app.model.rules import answer
 from kontor.app.model.tokens import count, count_messages, pieces
 
@@ -39,7 +40,7 @@ def said(*texts: str, prompt: str = PROMPT) -> str:
     messages = [{"role": "system", "content": prompt}]
     for number, text in enumerate(texts):
         messages.append({"role": "assistant" if number % 2 else "user", "content": text})
-    return answer(conversation_of(messages))
+    return answer(conversation_of(messages_of(messages)))
 
 
 @pytest.mark.parametrize(
@@ -83,14 +84,16 @@ def test_a_prompt_may_set_the_language_of_a_question_that_has_none() -> None:
 
 
 def test_parts_of_a_message_are_read_like_text() -> None:
-    parts = [{"type": "text", "text": "Zähle"}, {"type": "image_url", "image_url": {"url": "x"}}, {"type": "text"}]
+    parts = [{"type": "text", "text": "Bitte:"}, {"type": "image_url", "image_url": {"url": "x"}}, {"type": "text"}]
 
-    assert answer(conversation_of([{"role": "user", "content": [*parts, {"type": "text", "text": "bis 2"}]}]))
+    said = messages_of([{"role": "user", "content": [*parts, {"type": "text", "text": "Zähle bis 2"}]}])
+
+    assert answer(conversation_of(said)) == "1 2 (1 Bild)"
 
 
 @given(st.lists(st.dictionaries(st.sampled_from(["role", "content", "x"]), st.text() | st.none() | st.integers())))
 def test_no_message_is_too_strange_for_an_answer(messages: list[object]) -> None:
-    assert answer(conversation_of(messages))
+    assert answer(conversation_of(messages_of(messages)))
 
 
 @given(st.text())

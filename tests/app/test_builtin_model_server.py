@@ -1,6 +1,7 @@
 """The built-in model over HTTP, with OpenAI's own client."""
 
 from collections.abc import AsyncIterator
+from typing import Any
 
 import httpx
 import openai
@@ -8,8 +9,12 @@ import pytest
 from openai import AsyncOpenAI
 
 from kontor.app.model.server import application
-from kontor.app.model.tokens import count_messages
+from kontor.app.model.tokens import PER_IMAGE, count, count_messages
 from support.processes import CONTROL_TOKEN, ModelControl
+from support.shapes import in_shape
+
+WEATHER: Any = {"type": "function", "function": {"name": "weather", "parameters": {"type": "object"}}}
+ASKS_TWICE = 'Wetter? [tool weather {"city": "Ulm"}] [tool weather {"city": "Bonn"}]'
 
 
 @pytest.fixture
@@ -53,6 +58,56 @@ async def test_an_answer_longer_than_allowed_is_cut_at_its_tokens(client: AsyncO
     )
 
     assert (answer.choices[0].message.content, answer.choices[0].finish_reason) == ("1 2 3", "length")
+
+
+async def test_tools_are_called_in_parallel_and_their_results_told(client: AsyncOpenAI) -> None:
+    messages: Any = [{"role": "user", "content": ASKS_TWICE}]
+
+    answer = in_shape(await client.chat.completions.create(model="m", messages=messages, tools=[WEATHER]))
+    calls: Any = answer.choices[0].message.tool_calls
+    results = [
+        {"role": "tool", "tool_call_id": call.id, "content": f"{number} °C"} for number, call in enumerate(calls)
+    ]
+    after = await client.chat.completions.create(
+        model="m", messages=[*messages, answer.choices[0].message, *results], tools=[WEATHER]
+    )
+
+    assert (answer.choices[0].finish_reason, answer.choices[0].message.content) == ("tool_calls", None)
+    assert [(call.function.name, call.function.arguments) for call in calls] == [
+        ("weather", '{"city": "Ulm"}'),
+        ("weather", '{"city": "Bonn"}'),
+    ]
+    assert len({call.id for call in calls}) == 2
+    assert after.choices[0].message.content == "Das Werkzeug meldet: 0 °C\n1 °C"
+
+
+async def test_a_stream_has_the_arguments_of_calls_piece_by_piece(client: AsyncOpenAI) -> None:
+    messages: Any = [{"role": "user", "content": ASKS_TWICE}]
+
+    stream = await client.chat.completions.create(
+        model="m", messages=messages, tools=[WEATHER], stream=True, stream_options={"include_usage": True}
+    )
+    chunks = [in_shape(chunk) async for chunk in stream]
+
+    deltas = [call for chunk in chunks if chunk.choices for call in chunk.choices[0].delta.tool_calls or []]
+    heads = [delta for delta in deltas if delta.id]
+    assert [(head.index, head.function and head.function.name) for head in heads] == [(0, "weather"), (1, "weather")]
+    for index, arguments in enumerate(['{"city": "Ulm"}', '{"city": "Bonn"}']):
+        given = [delta.function.arguments or "" for delta in deltas if delta.index == index and delta.function]
+        assert "".join(given) == arguments
+    assert chunks[-2].choices[0].finish_reason == "tool_calls"
+    assert chunks[-1].usage is not None
+    assert chunks[-1].usage.completion_tokens == count('{"city": "Ulm"}{"city": "Bonn"}')
+
+
+async def test_an_image_costs_a_fixed_number_of_tokens_and_is_named(client: AsyncOpenAI) -> None:
+    parts: Any = [{"type": "text", "text": "Hallo"}, {"type": "image_url", "image_url": {"url": "data:,x"}}]
+
+    answer = await client.chat.completions.create(model="m", messages=[{"role": "user", "content": parts}])
+
+    assert answer.choices[0].message.content == "Guten Tag! Wie kann ich Ihnen helfen? (1 Bild)"
+    assert answer.usage is not None
+    assert answer.usage.prompt_tokens == count_messages(["Hallo"]) + PER_IMAGE
 
 
 async def test_it_fails_breaks_off_and_omits_usage_when_told_to(

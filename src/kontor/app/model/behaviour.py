@@ -63,6 +63,12 @@ class Ledger:
             counts.append(self.markers.setdefault(found[0], Counts()))
         return counts
 
+    def forget(self) -> None:
+        """Counts from zero."""
+        self.total = Counts()
+        self.keys.clear()
+        self.markers.clear()
+
     def as_dict(self) -> dict[str, object]:
         """For the control endpoint."""
         return asdict(self)

@@ -55,6 +55,9 @@ _NOTED: Final = Text(de="Ich habe es mir gemerkt.", en="I will remember it.")
 _NOTE: Final = Text(de="Sie sagten: {note}", en="You said: {note}")
 _RESULT: Final = Text(de="Das Ergebnis ist {number}.", en="The result is {number}.")
 _WELCOME: Final = Text(de="Gern geschehen!", en="You are welcome!")
+_RESULTS: Final = Text(de="Das Werkzeug meldet: {results}", en="The tool returned: {results}")
+_IMAGES: Final = Text(de="{number} Bilder", en="{number} images")
+_IMAGE: Final = Text(de="1 Bild", en="1 image")
 _IN_SHORT: Final = Text(de="Ich bin ein KI-gestützter Assistent.", en="I am an AI assistant.")
 _UNKNOWN: Final = Text(
     de="Dazu habe ich leider keine Angaben. Fragen Sie mich gern etwas anderes.",
@@ -63,13 +66,14 @@ _UNKNOWN: Final = Text(
 
 
 def answer(conversation: Conversation) -> str:
-    """The assistant's next message; never empty."""
+    """The assistant's next message; never empty. It names how many images came with the question."""
     lang = language(conversation)
-    for rule in _RULES:
-        said = rule(conversation, lang)
-        if said:
-            return said
-    return _UNKNOWN(lang)
+    said = next(filter(None, (rule(conversation, lang) for rule in _RULES)), _UNKNOWN(lang))
+    return f"{said} ({_images(conversation.images)(lang)})" if conversation.images else said
+
+
+def _images(number: int) -> Text:
+    return _IMAGE if number == 1 else _IMAGES.fill(number=number)
 
 
 def language(conversation: Conversation) -> Lang:
@@ -87,6 +91,12 @@ def _language_of(text: str) -> Lang | None:
     german = sum(word in GERMAN for word in words) + 2 * any(letter in text.lower() for letter in "äöüß")
     english = sum(word in ENGLISH for word in words)
     return None if german == english else "de" if german > english else "en"
+
+
+def _reports(conversation: Conversation, lang: Lang) -> str | None:
+    """What tools returned, when they spoke last."""
+    results = "\n".join(conversation.results)
+    return _RESULTS.fill(results=results)(lang) if conversation.results else None
 
 
 def _names_itself(conversation: Conversation, lang: Lang) -> str | None:
@@ -177,6 +187,7 @@ def _stems(text: str) -> set[str]:
 
 
 _RULES: Final[tuple[Rule, ...]] = (
+    _reports,
     _recalls_name,
     _recalls_note,
     _names_itself,
