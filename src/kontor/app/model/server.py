@@ -1,4 +1,4 @@
-"""The built-in model's process: OpenAI's chat API over HTTP, and controls for tests.
+"""The built-in model's process: OpenAI's dialects over HTTP, and controls for tests.
 
 Answers come from rules, token counts from tokens, forms from the dialects. The controls exist only when the process
 was started with a control token; they change behaviour and read counters, never conversations, which are not kept.
@@ -22,6 +22,7 @@ from kontor.app.model.control import Control
 from kontor.app.model.conversation import Conversation, conversation_of
 from kontor.app.model.dialects.chat import CHAT
 from kontor.app.model.dialects.dialect import Dialect, Failure, fields_of
+from kontor.app.model.dialects.responses import RESPONSES
 from kontor.app.model.meeting import Meeting, ToldToBreakOff, json
 from kontor.core import telemetry
 from kontor.core.ids import new_id
@@ -34,6 +35,7 @@ def application(control_token: str | None = None) -> Starlette:
     model = _Model(script, ledger)
     routes = [
         Route("/v1/chat/completions", model.speaks(CHAT), methods=["POST"]),
+        Route("/v1/responses", model.speaks(RESPONSES), methods=["POST"]),
         Route("/v1/models", _models),
         Route("/healthz", _healthy),
         Route("/readyz", _healthy),
