@@ -1,4 +1,4 @@
-"""The built-in model's process: OpenAI's dialects over HTTP, and controls for tests.
+"""The built-in model's process: the dialects of OpenAI and Anthropic over HTTP, and controls for tests.
 
 Answers come from rules, token counts from tokens, forms from the dialects. The controls exist only when the process
 was started with a control token; they change behaviour and read counters, never conversations, which are not kept.
@@ -22,6 +22,7 @@ from kontor.app.model.control import Control
 from kontor.app.model.conversation import Conversation, conversation_of
 from kontor.app.model.dialects.chat import CHAT
 from kontor.app.model.dialects.dialect import Dialect, Failure, fields_of
+from kontor.app.model.dialects.messages import MESSAGES
 from kontor.app.model.dialects.responses import RESPONSES
 from kontor.app.model.meeting import Meeting, ToldToBreakOff, json
 from kontor.core import telemetry
@@ -36,6 +37,7 @@ def application(control_token: str | None = None) -> Starlette:
     routes = [
         Route("/v1/chat/completions", model.speaks(CHAT), methods=["POST"]),
         Route("/v1/responses", model.speaks(RESPONSES), methods=["POST"]),
+        Route("/v1/messages", model.speaks(MESSAGES), methods=["POST"]),
         Route("/v1/models", _models),
         Route("/healthz", _healthy),
         Route("/readyz", _healthy),
