@@ -1,14 +1,22 @@
 """What the built-in model says and how it counts: pure rules over a request's messages."""
 
+import contextlib
+from typing import Any, Final
+
 import pytest
-from hypothesis import given
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
+from kontor.app.model.answer import Answer, Usage, parts_of
+from kontor.app.model.asked import NotUnderstood
 from kontor.app.model.behaviour import Behaviour, Script
 from kontor.app.model.conversation import conversation_of
-from kontor.app.model.dialects.chat import messages_of
+from kontor.app.model.dialects.chat import CHAT, messages_of
+from kontor.app.model.dialects.dialect import Dialect
+from kontor.app.model.dialects.messages import MESSAGES
+from kontor.app.model.dialects.responses import RESPONSES
 from kontor.app.model.rules import answer
-from kontor.app.model.tokens import count, count_messages, pieces
+from kontor.app.model.tokens import count, count_messages, count_request, pieces
 
 PROMPT = """Du bist der freundliche Assistent der Bäckerei Müller GmbH in Stuttgart. Antworte auf Deutsch.
 
@@ -94,6 +102,47 @@ def test_parts_of_a_message_are_read_like_text() -> None:
 @given(st.lists(st.dictionaries(st.sampled_from(["role", "content", "x"]), st.text() | st.none() | st.integers())))
 def test_no_message_is_too_strange_for_an_answer(messages: list[object]) -> None:
     assert answer(conversation_of(messages_of(messages)))
+
+
+_LEAF: Final = st.none() | st.booleans() | st.integers(-1, 3) | st.text(max_size=3) | st.just([]) | st.just({"a": []})
+_KIND: Final = st.sampled_from(
+    ["message", "user", "text", "image", "tool_use", "tool_result", "function_call", "function"]
+)
+
+
+def _objects(*names: str, **known: st.SearchStrategy[Any]) -> st.SearchStrategy[Any]:
+    """Lists of objects with some of these fields, of the right kind or of any."""
+    fields = dict.fromkeys(names, _KIND | _LEAF) | {name: value | _LEAF for name, value in known.items()}
+    return st.lists(st.fixed_dictionaries({}, optional=fields) | _LEAF, min_size=1, max_size=3)
+
+
+_BLOCKS: Final = _objects("type", "text", "name", "input", content=_objects("type", "text"))
+_CALLS: Final = _objects("type", "name", "arguments", function=st.fixed_dictionaries({"name": _LEAF}))
+_SAID: Final = _objects("type", "role", "name", "arguments", content=_BLOCKS, output=_BLOCKS, tool_calls=_CALLS)
+_REQUESTS: Final = st.fixed_dictionaries(
+    {"messages": _SAID, "input": _SAID, "max_tokens": st.just(9)},
+    optional={
+        "model": _LEAF,
+        "tools": _CALLS,
+        "tool_choice": _LEAF | st.fixed_dictionaries({"type": _LEAF}),
+        "system": _BLOCKS,
+        "instructions": _BLOCKS,
+    },
+)
+
+
+@pytest.mark.parametrize("dialect", [CHAT, RESPONSES, MESSAGES], ids=["chat", "responses", "messages"])
+@settings(deadline=None)
+@given(_REQUESTS)
+@example({"messages": [{"role": []}], "input": "x", "max_tokens": 9, "tools": [{"type": [], "function": []}]})
+def test_a_strange_request_is_answered_or_refused(dialect: Dialect, fields: dict[str, Any]) -> None:
+    with contextlib.suppress(NotUnderstood):
+        asked = dialect.read(fields)
+        parts = parts_of(asked, conversation_of(asked.messages), None)
+        said = Answer(asked, "1", 1, parts, is_cut=False, usage=Usage(count_request(asked.messages), 1))
+
+        assert dialect.whole(said)
+        assert list(dialect.stream(said))
 
 
 @given(st.text())

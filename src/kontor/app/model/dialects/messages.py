@@ -23,7 +23,7 @@ _KINDS: Final = {
 }
 """https://platform.claude.com/docs/en/api/errors"""
 _FIRST_SERVER_ERROR: Final = 500
-_OWN_TOOLS: Final = frozenset({None, "custom"})
+_OWN_TOOLS: Final = (None, "custom")
 
 
 def read(fields: Mapping[str, Any]) -> Asked:
