@@ -4,7 +4,7 @@ Leaves what is said to the dialects, and what goes wrong to the behaviour that t
 """
 
 import asyncio
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator, Callable, Iterator
 from dataclasses import dataclass
 from typing import Any
 
@@ -13,7 +13,7 @@ from starlette.responses import Response, StreamingResponse
 
 from kontor.app.model.answer import Usage
 from kontor.app.model.behaviour import Behaviour, Counts
-from kontor.app.model.dialects.dialect import Event
+from kontor.app.model.dialects.dialect import Event, Failure
 
 
 class ToldToBreakOff(Exception):
@@ -27,16 +27,17 @@ class Meeting:
     behaviour: Behaviour
     counts: list[Counts]
 
-    async def begins(self) -> None:
-        """It is counted, and was let wait."""
+    async def begins(self, error: Callable[[Failure], dict[str, Any]]) -> Response | None:
+        """It is counted and was let wait; the answer, where that is to be an error."""
         for counts in self.counts:
             counts.requests += 1
         await asyncio.sleep(self.behaviour.delay_ms / 1000)
-
-    def fails(self) -> None:
-        """It got an error."""
+        if self.behaviour.status is None:
+            return None
         for counts in self.counts:
             counts.failed += 1
+        told = Failure(self.behaviour.status, self.behaviour.error, self.behaviour.error_code)
+        return json(error(told), self.behaviour.status)
 
     def whole(self, body: dict[str, Any], usage: Usage) -> Response:
         """The answer in one piece."""

@@ -20,8 +20,9 @@ from kontor.app.model.asked import NAME, Asked, NotUnderstood
 from kontor.app.model.behaviour import Behaviour, Ledger, Script
 from kontor.app.model.control import Control
 from kontor.app.model.conversation import Conversation, conversation_of
+from kontor.app.model.dialects import embeddings
 from kontor.app.model.dialects.chat import CHAT
-from kontor.app.model.dialects.dialect import Dialect, Failure, fields_of
+from kontor.app.model.dialects.dialect import Dialect, Failure, fields_of, openai_error
 from kontor.app.model.dialects.messages import MESSAGES
 from kontor.app.model.dialects.responses import RESPONSES
 from kontor.app.model.meeting import Meeting, ToldToBreakOff, json
@@ -38,6 +39,7 @@ def application(control_token: str | None = None) -> Starlette:
         Route("/v1/chat/completions", model.speaks(CHAT), methods=["POST"]),
         Route("/v1/responses", model.speaks(RESPONSES), methods=["POST"]),
         Route("/v1/messages", model.speaks(MESSAGES), methods=["POST"]),
+        Route("/v1/embeddings", model.embed, methods=["POST"]),
         Route("/v1/models", _models),
         Route("/healthz", _healthy),
         Route("/readyz", _healthy),
@@ -95,18 +97,25 @@ class _Model:
                 return json(dialect.error(Failure.of(why)), 400)
             conversation = conversation_of(asked.messages)
             meeting = self._meeting(request, conversation.question)
-            await meeting.begins()
-            behaviour = meeting.behaviour
-            if behaviour.status is not None:
-                meeting.fails()
-                told = Failure(behaviour.status, behaviour.error, behaviour.error_code)
-                return json(dialect.error(told), behaviour.status)
-            said = _answer(asked, conversation, behaviour)
+            if failed := await meeting.begins(dialect.error):
+                return failed
+            said = _answer(asked, conversation, meeting.behaviour)
             if asked.is_stream:
                 return meeting.streamed(dialect.stream(said), said.usage)
             return meeting.whole(dialect.whole(said), said.usage)
 
         return answer
+
+    async def embed(self, request: Request) -> Response:
+        """Vectors for texts."""
+        try:
+            wanted = embeddings.read(fields_of(await request.body()))
+        except NotUnderstood as why:
+            return json(openai_error(Failure.of(why)), 400)
+        meeting = self._meeting(request, wanted.text)
+        if failed := await meeting.begins(openai_error):
+            return failed
+        return meeting.whole(embeddings.embedded(wanted, tells_usage=not meeting.behaviour.omit_usage), wanted.usage)
 
     def _meeting(self, request: Request, question: str) -> Meeting:
         return Meeting(self._script.next_for(question), self._ledger.of(_key(request), question))
