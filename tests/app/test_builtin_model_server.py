@@ -131,17 +131,20 @@ async def test_it_fails_breaks_off_and_omits_usage_when_told_to(
     assert counts["output_tokens"] == 3 + 9
 
 
-async def test_the_controls_are_closed_without_the_token(model: ModelControl) -> None:
+@pytest.mark.parametrize("control", ["counts", "requests"])
+async def test_the_controls_are_closed_without_the_token(model: ModelControl, control: str) -> None:
+    url = f"{model.url}/control/{control}"
     async with httpx.AsyncClient() as http:
-        wrong = await http.get(f"{model.url}/control/counts", headers={"authorization": "Bearer nope"})
-        right = await http.get(f"{model.url}/control/counts", headers={"authorization": f"Bearer {CONTROL_TOKEN}"})
+        wrong = await http.get(url, headers={"authorization": "Bearer nope"})
+        right = await http.get(url, headers={"authorization": f"Bearer {CONTROL_TOKEN}"})
 
     assert (wrong.status_code, right.status_code) == (401, 200)
 
 
-async def test_without_a_token_there_are_no_controls() -> None:
+@pytest.mark.parametrize("control", ["behaviour", "counts", "requests"])
+async def test_without_a_token_there_are_no_controls(control: str) -> None:
     transport = httpx.ASGITransport(application())
     async with httpx.AsyncClient(transport=transport, base_url="http://model") as http:
-        assert (await http.get("/control/counts")).status_code == 404
+        assert (await http.get(f"/control/{control}")).status_code == 404
         assert (await http.get("/v1/models")).json()["data"][0]["id"] == "kontor-demo"
         assert (await http.post("/v1/chat/completions", content=b"{")).status_code == 400

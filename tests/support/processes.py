@@ -9,7 +9,7 @@ import subprocess
 import sys
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Self
+from typing import Any, Self
 
 import httpx
 
@@ -111,6 +111,17 @@ class ModelControl:
     def forget_counts(self) -> None:
         """It counts from zero."""
         self._delete("counts")
+
+    def requests(self, containing: str, last: int = 20) -> list[dict[str, Any]]:
+        """What it received, as it came: path, headers and body of requests whose body contains this, oldest first."""
+        wanted = {"containing": containing, "last": last}
+        answer = httpx.get(f"{self.url}/control/requests", params=wanted, headers=self._headers)
+        assert answer.status_code == 200, answer.text
+        return list(answer.json())
+
+    def forget_requests(self) -> None:
+        """It keeps none that came until now."""
+        self._delete("requests")
 
     def _delete(self, what: str) -> None:
         answer = httpx.delete(f"{self.url}/control/{what}", headers=self._headers)

@@ -1,7 +1,7 @@
 """The built-in model's process: the dialects of OpenAI and Anthropic over HTTP, and controls for tests.
 
 Answers come from rules, token counts from tokens, forms from the dialects. The controls exist only when the process
-was started with a control token; they change behaviour and read counters, never conversations, which are not kept.
+was started with a control token; without one nothing of a conversation is kept.
 """
 
 from collections.abc import Awaitable, Callable
@@ -26,6 +26,7 @@ from kontor.app.model.dialects.dialect import Dialect, Failure, fields_of, opena
 from kontor.app.model.dialects.messages import MESSAGES
 from kontor.app.model.dialects.responses import RESPONSES
 from kontor.app.model.meeting import Meeting, ToldToBreakOff, json
+from kontor.app.model.received import Received
 from kontor.core import telemetry
 from kontor.core.ids import new_id
 from kontor.core.settings import Settings
@@ -34,7 +35,8 @@ from kontor.core.settings import Settings
 def application(control_token: str | None = None) -> Starlette:
     """The model; with a token also its controls, which ask for it as a bearer."""
     script, ledger = Script(), Ledger()
-    model = _Model(script, ledger)
+    received = Received() if control_token else None
+    model = _Model(script, ledger, received)
     routes = [
         Route("/v1/chat/completions", model.speaks(CHAT), methods=["POST"]),
         Route("/v1/responses", model.speaks(RESPONSES), methods=["POST"]),
@@ -44,8 +46,8 @@ def application(control_token: str | None = None) -> Starlette:
         Route("/healthz", _healthy),
         Route("/readyz", _healthy),
     ]
-    if control_token:
-        routes += Control(control_token, script, ledger).routes()
+    if control_token and received is not None:
+        routes += Control(control_token, script, ledger, received).routes()
     return Starlette(routes=routes)
 
 
@@ -83,16 +85,17 @@ class _QuietlyBroken:
 
 
 class _Model:
-    def __init__(self, script: Script, ledger: Ledger) -> None:
+    def __init__(self, script: Script, ledger: Ledger, received: Received | None) -> None:
         self._script = script
         self._ledger = ledger
+        self._received = received
 
     def speaks(self, dialect: Dialect) -> Callable[[Request], Awaitable[Response]]:
         """Answers requests in a dialect."""
 
         async def answer(request: Request) -> Response:
             try:
-                asked = dialect.read(fields_of(await request.body()))
+                asked = dialect.read(fields_of(await self._body(request)))
             except NotUnderstood as why:
                 return json(dialect.error(Failure.of(why)), 400)
             conversation = conversation_of(asked.messages)
@@ -109,13 +112,19 @@ class _Model:
     async def embed(self, request: Request) -> Response:
         """Vectors for texts."""
         try:
-            wanted = embeddings.read(fields_of(await request.body()))
+            wanted = embeddings.read(fields_of(await self._body(request)))
         except NotUnderstood as why:
             return json(openai_error(Failure.of(why)), 400)
         meeting = self._meeting(request, wanted.text)
         if failed := await meeting.begins(openai_error):
             return failed
         return meeting.whole(embeddings.embedded(wanted, tells_usage=not meeting.behaviour.omit_usage), wanted.usage)
+
+    async def _body(self, request: Request) -> bytes:
+        body = await request.body()
+        if self._received is not None:
+            self._received.keep(request.url.path, request.headers.items(), body)
+        return body
 
     def _meeting(self, request: Request, question: str) -> Meeting:
         return Meeting(self._script.next_for(question), self._ledger.of(_key(request), question))
