@@ -112,6 +112,12 @@ class ModelControl:
         """It counts from zero."""
         self._delete("counts")
 
+    def counts_of_model(self, name: str) -> dict[str, int]:
+        """What it saw under a model's name, on all days."""
+        counts = httpx.get(f"{self.url}/control/counts", headers=self._headers).json()
+        days = [models[name] for models in counts["days"].values() if name in models]
+        return {field: sum(day[field] for day in days) for field in counts["total"]}
+
     def requests(self, containing: str, last: int = 20) -> list[dict[str, Any]]:
         """What it received, as it came: path, headers and body of requests whose body contains this, oldest first."""
         wanted = {"containing": containing, "last": last}

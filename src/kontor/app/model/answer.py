@@ -22,10 +22,23 @@ class Part:
 
 @dataclass(frozen=True, slots=True)
 class Usage:
-    """What an answer costs, in tokens."""
+    """What an answer costs, in tokens: `said` is what can be read of it, the cached ones are part of the input."""
 
     input_tokens: int
-    output_tokens: int
+    said_tokens: int
+    cached_tokens: int = 0
+    cache_write_tokens: int = 0
+    reasoning_tokens: int = 0
+
+    @property
+    def output_tokens(self) -> int:
+        """All that was generated."""
+        return self.said_tokens + self.reasoning_tokens
+
+    @property
+    def fresh_tokens(self) -> int:
+        """The input that no cache had or took."""
+        return self.input_tokens - self.cached_tokens - self.cache_write_tokens
 
 
 @dataclass(frozen=True, slots=True)

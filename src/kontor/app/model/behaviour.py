@@ -27,6 +27,9 @@ class Behaviour(BaseModel):
     error_code: str | None = Field(None, description="the error's code, e.g. insufficient_quota")
     disconnect_after: int | None = Field(None, ge=0, description="break off after so many chunks")
     omit_usage: bool = Field(default=False, description="answer without usage")
+    cached_tokens: int = Field(0, ge=0, description="so many of the input's tokens came from a cache")
+    cache_write_tokens: int = Field(0, ge=0, description="so many of the rest went into a cache")
+    reasoning_tokens: int = Field(0, ge=0, description="so many tokens of output are not shown")
     answer: str | None = Field(None, description="say this instead of what the rules say")
 
 
@@ -50,15 +53,17 @@ class Counts:
 
 @dataclass(slots=True)
 class Ledger:
-    """Counts overall, by API key and by marker."""
+    """Counts overall, by API key, by marker, and by day (UTC, as 2026-11-23) and the model's name."""
 
     total: Counts = field(default_factory=Counts)
     keys: dict[str, Counts] = field(default_factory=dict)
     markers: dict[str, Counts] = field(default_factory=dict)
+    days: dict[str, dict[str, Counts]] = field(default_factory=dict)
 
-    def of(self, key: str, question: str) -> list[Counts]:
+    def of(self, key: str, question: str, model: str, day: str) -> list[Counts]:
         """The counters that a request moves."""
-        counts = [self.total, self.keys.setdefault(key, Counts())]
+        models = self.days.setdefault(day, {})
+        counts = [self.total, self.keys.setdefault(key, Counts()), models.setdefault(model, Counts())]
         if found := _MARKER.search(question):
             counts.append(self.markers.setdefault(found[0], Counts()))
         return counts
@@ -68,6 +73,7 @@ class Ledger:
         self.total = Counts()
         self.keys.clear()
         self.markers.clear()
+        self.days.clear()
 
     def as_dict(self) -> dict[str, object]:
         """For the control endpoint."""

@@ -42,7 +42,7 @@ class Meeting:
     def whole(self, body: dict[str, Any], usage: Usage) -> Response:
         """The answer in one piece."""
         is_broken = self.behaviour.disconnect_after is not None
-        self._ends(usage, usage.output_tokens, is_reported=not (is_broken or self.behaviour.omit_usage))
+        self._ends(usage, usage.said_tokens, is_reported=not (is_broken or self.behaviour.omit_usage))
         return StreamingResponse(_broken(), media_type="application/json") if is_broken else json(body)
 
     def streamed(self, events: Iterator[Event], usage: Usage) -> Response:
@@ -69,17 +69,18 @@ class Meeting:
         return after is not None and (event.ends or (event.is_token and sent >= after))
 
     def _ends(self, usage: Usage, sent: int, *, is_reported: bool) -> None:
-        """Counts what was generated and whether its usage was told."""
-        is_cut = sent < usage.output_tokens or (self.behaviour.disconnect_after is not None and not is_reported)
+        """Counts what was generated and whether its usage was told; what was thought was thought before."""
+        generated = sent + usage.reasoning_tokens
+        is_cut = sent < usage.said_tokens or (self.behaviour.disconnect_after is not None and not is_reported)
         for counts in self.counts:
             counts.input_tokens += usage.input_tokens
-            counts.output_tokens += sent
+            counts.output_tokens += generated
             counts.cut += is_cut
             counts.answered += not is_cut
             if is_reported:
                 counts.reported += 1
                 counts.reported_input_tokens += usage.input_tokens
-                counts.reported_output_tokens += sent
+                counts.reported_output_tokens += generated
 
 
 def json(value: object, status: int = 200) -> Response:

@@ -5,6 +5,7 @@ was started with a control token; without one nothing of a conversation is kept.
 """
 
 from collections.abc import Awaitable, Callable
+from datetime import UTC, datetime
 from time import time
 from typing import Any
 
@@ -99,7 +100,7 @@ class _Model:
             except NotUnderstood as why:
                 return json(dialect.error(Failure.of(why)), 400)
             conversation = conversation_of(asked.messages)
-            meeting = self._meeting(request, conversation.question)
+            meeting = self._meeting(request, conversation.question, asked.model)
             if failed := await meeting.begins(dialect.error):
                 return failed
             said = _answer(asked, conversation, meeting.behaviour)
@@ -115,7 +116,7 @@ class _Model:
             wanted = embeddings.read(fields_of(await self._body(request)))
         except NotUnderstood as why:
             return json(openai_error(Failure.of(why)), 400)
-        meeting = self._meeting(request, wanted.text)
+        meeting = self._meeting(request, wanted.text, wanted.model)
         if failed := await meeting.begins(openai_error):
             return failed
         return meeting.whole(embeddings.embedded(wanted, tells_usage=not meeting.behaviour.omit_usage), wanted.usage)
@@ -126,8 +127,9 @@ class _Model:
             self._received.keep(request.url.path, request.headers.items(), body)
         return body
 
-    def _meeting(self, request: Request, question: str) -> Meeting:
-        return Meeting(self._script.next_for(question), self._ledger.of(_key(request), question))
+    def _meeting(self, request: Request, question: str, model: str) -> Meeting:
+        today = datetime.now(UTC).date().isoformat()
+        return Meeting(self._script.next_for(question), self._ledger.of(_key(request), question, model, today))
 
 
 def _answer(asked: Asked, conversation: Conversation, behaviour: Behaviour) -> Answer:
@@ -139,9 +141,16 @@ def _answer(asked: Asked, conversation: Conversation, behaviour: Behaviour) -> A
         created_at=int(time()),
         parts=said,
         is_cut=length(said) < length(parts),
-        usage=Usage(tokens.count_request(asked.messages), length(said)),
+        usage=_usage(tokens.count_request(asked.messages), length(said), behaviour),
         tells_usage=not behaviour.omit_usage,
     )
+
+
+def _usage(input_tokens: int, said_tokens: int, behaviour: Behaviour) -> Usage:
+    """No more can have been cached than there was."""
+    cached = min(behaviour.cached_tokens, input_tokens)
+    written = min(behaviour.cache_write_tokens, input_tokens - cached)
+    return Usage(input_tokens, said_tokens, cached, written, behaviour.reasoning_tokens)
 
 
 def _key(request: Request) -> str:

@@ -136,12 +136,15 @@ def _stop_reason(answer: Answer) -> str:
 def _told(answer: Answer, output_tokens: int) -> dict[str, Any]:
     if not answer.tells_usage:
         return {}
-    usage = {
-        "input_tokens": answer.usage.input_tokens,
-        "cache_creation_input_tokens": 0,
-        "cache_read_input_tokens": 0,
+    cost = answer.usage
+    usage: dict[str, Any] = {
+        "input_tokens": cost.fresh_tokens,
+        "cache_creation_input_tokens": cost.cache_write_tokens,
+        "cache_read_input_tokens": cost.cached_tokens,
         "output_tokens": output_tokens,
     }
+    if cost.reasoning_tokens and output_tokens == cost.output_tokens:
+        usage["output_tokens_details"] = {"thinking_tokens": cost.reasoning_tokens}
     return {"usage": usage}
 
 
