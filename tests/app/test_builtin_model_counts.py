@@ -6,6 +6,7 @@ from typing import Any
 import httpx
 import pytest
 
+from support.eventually import eventually
 from support.processes import ModelControl
 
 SAID = {
@@ -107,6 +108,36 @@ async def test_a_stream_waits_before_each_token(
             await answer.aread()
 
     assert answer.status_code == 200
+
+
+@pytest.mark.parametrize("path", SAID)
+async def test_a_reader_that_goes_away_leaves_a_cut_answer(
+    http: httpx.AsyncClient, model: ModelControl, marker: str, path: str
+) -> None:
+    model.behave(match=marker, chunk_delay_ms=5)
+    body = SAID[path](f"Zähle bis 90 {marker}") | {"stream": True}
+
+    async with http.stream("POST", path, json=body) as answer:
+        await anext(answer.aiter_lines())
+
+    async def is_cut() -> bool:
+        return model.counts(marker)["cut"] == 1
+
+    await eventually(is_cut, what="the model saw that nobody reads")
+    assert model.counts(marker)["answered"] == 0
+
+
+@pytest.mark.parametrize(
+    "header", [{"x-api-key": "key-{}"}, {"authorization": "Bearer key-{}"}], ids=["x-api-key", "bearer"]
+)
+async def test_requests_are_counted_under_their_key(
+    http: httpx.AsyncClient, model: ModelControl, marker: str, header: dict[str, str]
+) -> None:
+    headers = {name: value.format(marker) for name, value in header.items()}
+
+    await http.post("/v1/messages", json=SAID["/v1/messages"]("Hallo"), headers=headers)
+
+    assert model.counts_of_key(f"key-{marker}")["answered"] == 1
 
 
 @pytest.mark.parametrize("path", SAID)

@@ -122,6 +122,15 @@ async def test_tools_are_called_in_parallel_and_their_results_told(client: Async
     )
 
 
+@pytest.mark.parametrize(("forbids", "called"), [({"tool_choice": "none"}, 0), ({"parallel_tool_calls": False}, 1)])
+async def test_a_request_may_forbid_tools_or_several_at_once(
+    client: AsyncOpenAI, forbids: dict[str, Any], called: int
+) -> None:
+    answer = await client.responses.create(model="m", input=ASKS_TWICE, tools=[WEATHER], **forbids)
+
+    assert sum(item.type == "function_call" for item in answer.output) == called
+
+
 async def test_a_stream_has_the_arguments_of_calls_piece_by_piece(client: AsyncOpenAI) -> None:
     stream = await client.responses.create(model="m", input=ASKS_TWICE, tools=[WEATHER], stream=True)
 

@@ -81,6 +81,17 @@ async def test_tools_are_called_in_parallel_and_their_results_told(client: Async
     assert after.choices[0].message.content == "Das Werkzeug meldet: 0 °C\n1 °C"
 
 
+@pytest.mark.parametrize(("forbids", "called"), [({"tool_choice": "none"}, 0), ({"parallel_tool_calls": False}, 1)])
+async def test_a_request_may_forbid_tools_or_several_at_once(
+    client: AsyncOpenAI, forbids: dict[str, Any], called: int
+) -> None:
+    messages: Any = [{"role": "user", "content": ASKS_TWICE}]
+
+    answer = await client.chat.completions.create(model="m", messages=messages, tools=[WEATHER], **forbids)
+
+    assert len(answer.choices[0].message.tool_calls or []) == called
+
+
 async def test_a_stream_has_the_arguments_of_calls_piece_by_piece(client: AsyncOpenAI) -> None:
     messages: Any = [{"role": "user", "content": ASKS_TWICE}]
 

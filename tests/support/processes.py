@@ -118,6 +118,11 @@ class ModelControl:
         days = [models[name] for models in counts["days"].values() if name in models]
         return {field: sum(day[field] for day in days) for field in counts["total"]}
 
+    def counts_of_key(self, key: str) -> dict[str, int]:
+        """What it saw of callers with a key."""
+        counts = httpx.get(f"{self.url}/control/counts", headers=self._headers).json()
+        return dict(counts["keys"].get(key, {}))
+
     def requests(self, containing: str, last: int = 20) -> list[dict[str, Any]]:
         """What it received, as it came: path, headers and body of requests whose body contains this, oldest first."""
         wanted = {"containing": containing, "last": last}
