@@ -117,7 +117,8 @@ class UsageHour(Base):
 class ModelPrice(Base):
     """What a provider asks for a million tokens of a model from `valid_from` on, in nano-units of its currency.
 
-    An empty cache price means that such tokens cost as much as other input.
+    An empty cache price means that such tokens cost as much as other input. `source` is `shipped`, `operator`, or
+    `genai-prices` with its version.
     """
 
     __tablename__ = "model_prices"
@@ -135,6 +136,7 @@ class ModelPrice(Base):
     cache_write_nano_per_million: Mapped[int | None] = mapped_column(BigInteger)
     output_nano_per_million: Mapped[int] = mapped_column(BigInteger)
     valid_from: Mapped[datetime]
+    source: Mapped[str] = mapped_column(server_default="shipped")
 
 
 class ExchangeRate(Base):
