@@ -16,3 +16,10 @@ class KeyUnknown(DomainError):
                 en="This instance has no access to a model. It must be provisioned anew.",
             ),
         )
+
+
+class PriceRefused(DomainError):
+    """A price or an exchange rate cannot be set like this."""
+
+    def __init__(self, code: str, text: Text) -> None:
+        super().__init__(Kind.INVALID, f"price.{code}", text)
