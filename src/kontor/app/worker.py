@@ -17,7 +17,9 @@ from starlette.routing import Route
 from kontor.app.container import Container
 from kontor.app.reactions import reactions
 from kontor.app.schema import METADATA
+from kontor.billing.metering import rerate
 from kontor.core import idempotency, mail, telemetry
+from kontor.core.audit import SYSTEM
 from kontor.core.errors import DomainError, Unavailable
 from kontor.core.events import handlers, subscribers
 from kontor.core.ids import PREFIXES, encode
@@ -95,6 +97,9 @@ def work_of(container: Container, runtime: Runtime) -> Work:
     async def keep_retention() -> None:
         await retention.purge_all(database)
 
+    async def rerate_usage() -> None:
+        await rerate.rerate(database, SYSTEM)
+
     async def drop_old_exports() -> None:
         await sweep_exports(database, files)
 
@@ -113,6 +118,7 @@ def work_of(container: Container, runtime: Runtime) -> Work:
             Schedule("people.sweep", "13 * * * *", sweep_people),
             Schedule("exports.sweep", "23 * * * *", drop_old_exports),
             Schedule("erasures.advance", "* * * * *", go_on_with_erasures),
+            Schedule(rerate.SCHEDULE, rerate.EVERY_HOUR, rerate_usage),
             Schedule(retention.SCHEDULE, retention.EVERY_NIGHT, keep_retention),
         ),
     )

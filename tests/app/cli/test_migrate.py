@@ -1,13 +1,16 @@
 """`kontor migrate` says what is wrong with the database's address instead of falling over it."""
 
 from dataclasses import replace
+from datetime import UTC, datetime
 from pathlib import Path
 
 import pytest
 from sqlalchemy.engine import make_url
 
-from kontor.core.db import DatabaseUrls
+from kontor.billing.metering.usage import Tokens
+from kontor.core.db import Database, DatabaseUrls
 from support.commands import Commands
+from support.metered import Metered
 
 
 async def test_a_migration_twice_changes_nothing(kontor: Commands) -> None:
@@ -39,3 +42,17 @@ async def test_a_database_that_does_not_answer_is_named(database_urls: DatabaseU
         assert ended.refusal is not None
         assert f"No connection to database {name} on" in ended.refusal.sentence("en")
         assert "Check DATABASE_URL." in ended.refusal.sentence("en")
+
+
+async def test_a_price_that_is_shipped_for_the_first_time_reaches_what_had_none(
+    kontor: Commands, database: Database, tmp_path: Path
+) -> None:
+    metered = await Metered(database, tmp_path / "gateway").open()
+    metered.call(datetime.now(UTC), Tokens(input=10), provider="builtin", model="kontor-demo")
+    await metered.record()
+
+    await kontor.run("migrate")
+
+    assert await metered.costs() == [1_500]
+    assert await metered.problems() == []
+    await metered.close()

@@ -77,6 +77,8 @@ def migrate(revision: Annotated[str, typer.Argument(help="Alembic revision")] = 
     from kontor.app.container import Container  # noqa: PLC0415
     from kontor.app.worker import eraser_of, runtime_of  # noqa: PLC0415
     from kontor.billing.metering.price_book import load_shipped_prices  # noqa: PLC0415
+    from kontor.billing.metering.rerate import rerate  # noqa: PLC0415
+    from kontor.core.audit import SYSTEM  # noqa: PLC0415
     from kontor.core.ids import PREFIXES, encode  # noqa: PLC0415
     from kontor.core.migrate import migrate_async  # noqa: PLC0415
     from kontor.tenants.leaving.replay import replay_register  # noqa: PLC0415
@@ -85,7 +87,9 @@ def migrate(revision: Annotated[str, typer.Argument(help="Alembic revision")] = 
         container = Container(settings())
         await migrate_async(container.database.urls, revision)
         async with container.database.system_uow() as tx:
-            await load_shipped_prices(tx)
+            new = await load_shipped_prices(tx)
+        if new:
+            await rerate(container.database, SYSTEM)
         runtime = runtime_of(container.settings)
         eraser = eraser_of(container, runtime)
         repeated = await replay_register(container.database, container.erasures, runtime, eraser)
