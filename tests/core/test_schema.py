@@ -40,6 +40,7 @@ SYSTEM_UOW_CALLERS = {
     "app/portal/routes/public.py": "sign-up, login and the own account come before any tenant",
     "app/cli/audit.py": "verifies the chains of all tenants",
     "app/cli/instances.py": "operators see all instances",
+    "app/cli/prices.py": "prices belong to no tenant",
     "app/cli/tenants.py": "operators see all tenants",
     "app/cli/usage.py": "compares the usage of all tenants",
     "app/ops/instances.py": "operators see all instances",

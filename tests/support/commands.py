@@ -32,7 +32,7 @@ class Commands:
     """`kontor ...` on one database; `folder` holds its data keys."""
 
     def __init__(self, urls: DatabaseUrls, folder: Path) -> None:
-        self._environment = {
+        self.environment = {
             "DATABASE_URL": urls.owner,
             "KONTOR_STATE_DIR": str(folder),
             "KONTOR_MASTER_KEY": MASTER_KEY,
@@ -41,7 +41,7 @@ class Commands:
 
     async def run(self, *arguments: str, stdin: str | None = None) -> Ended:
         """Ends when the command does."""
-        result = await asyncio.to_thread(CliRunner().invoke, app, arguments, input=stdin, env=self._environment)
+        result = await asyncio.to_thread(CliRunner().invoke, app, arguments, input=stdin, env=self.environment)
         refusal = result.exception if isinstance(result.exception, DomainError) else None
         if refusal is None and result.exception is not None and not isinstance(result.exception, SystemExit):
             raise result.exception

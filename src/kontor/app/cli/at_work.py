@@ -6,11 +6,13 @@ People get tables with times of Europe/Berlin, machines one JSON document with U
 import asyncio
 import json
 import sys
-from collections.abc import Awaitable, Callable, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from datetime import UTC, datetime
 from typing import Final, TypeVar
 
 from rich.console import Console
+from rich.progress import Progress
 from rich.table import Table
 
 from kontor.app.container import Container
@@ -65,6 +67,14 @@ def print_facts(facts: Mapping[str, object]) -> None:
     for name, value in facts.items():
         table.add_row(name, _cell(value))
     Console().print(table, highlight=False)
+
+
+@contextmanager
+def progress(what: str) -> Iterator[Callable[[int, int], None]]:
+    """Draws how many of how many are done, on standard error, from the first call on; nothing where nobody looks."""
+    with Progress(console=Console(stderr=True), transient=True) as shown:
+        task = shown.add_task(what, visible=False)
+        yield lambda done, total: shown.update(task, completed=done, total=total, visible=True)
 
 
 def _plain(value: object) -> str:
