@@ -1,17 +1,24 @@
 """What was metered, checked by the command line."""
 
 from datetime import UTC, datetime
+from pathlib import Path
+
+import pytest
 
 from kontor.billing.metering.model import UsageHour
+from kontor.billing.metering.usage import Tokens
 from kontor.core.db import Database
 from support.commands import Commands
+from support.metered import Metered
 from support.tenants import a_tenant
 
 
-async def test_sums_that_are_those_of_the_calls_pass(kontor: Commands) -> None:
+async def test_sums_that_are_those_of_the_calls_pass(kontor: Commands, tmp_path: Path) -> None:
     ended = await kontor.run("usage", "verify", "--json")
 
-    assert (ended.code, ended.json) == (0, {"ok": True, "differences": []})
+    journal = {"folder": str(tmp_path / "journal"), "waiting": None}
+    assert (ended.code, ended.json) == (0, {"ok": True, "differences": [], "journal": journal})
+    assert "There is no journal at" in (await kontor.run("usage", "verify")).out
 
 
 async def test_a_sum_without_calls_is_found_and_ends_with_1(kontor: Commands, database: Database) -> None:
@@ -38,3 +45,62 @@ async def test_a_sum_without_calls_is_found_and_ends_with_1(kontor: Commands, da
 
     assert ended.code == 1
     assert f"tenant {tenant}, hour 2026-11-23 09:00Z, model m" in ended.out
+
+
+async def test_a_call_that_waits_in_the_journal_is_a_difference_until_it_is_recorded(
+    kontor: Commands, database: Database, tmp_path: Path
+) -> None:
+    metered = await Metered(database, tmp_path / "journal").open()
+    metered.call(datetime.now(UTC), Tokens(input=10))
+    waiting = await kontor.run("usage", "verify")
+    in_json = await kontor.run("usage", "verify", "--json")
+
+    await metered.record()
+    empty = await kontor.run("usage", "verify")
+    await metered.close()
+
+    assert (waiting.code, in_json.code, empty.code) == (1, 1, 0)
+    assert "1 calls wait in the journal at" in waiting.out
+    assert in_json.json["journal"]["waiting"] == 1
+    assert "Every sum is that of its calls. No call waits in the journal at" in empty.out
+
+
+@pytest.mark.parametrize("name", ["a.journal", ""])
+async def test_a_journal_that_cannot_be_read_is_no_proof(kontor: Commands, tmp_path: Path, name: str) -> None:
+    """A folder where a segment should be, and a file where the folder should be: nobody can read these."""
+    folder = tmp_path / "journal"
+    if name:
+        (folder / name).mkdir(parents=True)
+    else:
+        folder.touch()
+
+    ended = await kontor.run("usage", "verify")
+
+    assert ended.code == 1
+    assert f"the journal at {folder} cannot be read" in ended.out
+
+
+async def test_a_journal_that_the_settings_name_must_be_there(kontor: Commands, tmp_path: Path) -> None:
+    kontor.environment["KONTOR_JOURNAL_DIR"] = str(tmp_path / "elsewhere")
+
+    missing = await kontor.run("usage", "verify")
+    (tmp_path / "elsewhere").mkdir()
+    there = await kontor.run("usage", "verify")
+
+    assert (missing.code, there.code) == (1, 0)
+    assert "check KONTOR_JOURNAL_DIR" in missing.out
+
+
+async def test_unpriced_usage_is_shown_with_what_helps(kontor: Commands, database: Database, tmp_path: Path) -> None:
+    assert "Every call has a cost." in (await kontor.run("usage", "unpriced")).out
+    metered = await Metered(database, tmp_path / "journal").open()
+    metered.call(datetime.now(UTC), Tokens(input=10, output=5), model="gpt-6")
+    await metered.record()
+    await metered.close()
+
+    table = await kontor.run("usage", "unpriced")
+    [found] = (await kontor.run("usage", "unpriced", "--json")).json
+
+    assert "gpt-6" in table.out
+    assert "kontor prices set openai gpt-6" in found["help"]
+    assert (found["events"], found["input_tokens"], found["output_tokens"]) == (1, 10, 5)
