@@ -23,3 +23,10 @@ class PriceRefused(DomainError):
 
     def __init__(self, code: str, text: Text) -> None:
         super().__init__(Kind.INVALID, f"price.{code}", text)
+
+
+class ExportRefused(DomainError):
+    """A provider's export cannot be read."""
+
+    def __init__(self, text: Text) -> None:
+        super().__init__(Kind.INVALID, "usage.export_unreadable", text)

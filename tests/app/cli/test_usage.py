@@ -104,3 +104,45 @@ async def test_unpriced_usage_is_shown_with_what_helps(kontor: Commands, databas
     assert "gpt-6" in table.out
     assert "kontor prices set openai gpt-6" in found["help"]
     assert (found["events"], found["input_tokens"], found["output_tokens"]) == (1, 10, 5)
+
+
+async def test_a_providers_export_that_says_the_same_ends_with_0_and_another_one_with_1(
+    kontor: Commands, database: Database, tmp_path: Path
+) -> None:
+    metered = await Metered(database, tmp_path / "journal").open()
+    at = datetime(2026, 11, 22, 12, tzinfo=UTC)
+    metered.call(at, Tokens(input=1000, cached=10, output=200))
+    await metered.record()
+    await metered.close()
+    export = tmp_path / "export.csv"
+    export.write_text("day,model,input_tokens,output_tokens\n2026-11-22,gpt-4.1-mini-2025-04-14,1000,200\n")
+    same = await kontor.run("usage", "reconcile", "openai", str(export))
+
+    export.write_text("day,model,input_tokens,output_tokens\n2026-11-22,gpt-4.1-mini-2025-04-14,1000,250\n")
+    other = await kontor.run("usage", "reconcile", "openai", str(export))
+    tolerated = await kontor.run("usage", "reconcile", "openai", str(export), "--tolerance-pct", "20", "--json")
+
+    assert (same.code, other.code, tolerated.code) == (0, 1, 0)
+    assert "Every sum is the same." in same.out
+    assert "plain, 2026-11-22 to 2026-11-22: 2 sums compared, 0 differ" in same.out
+    assert [word for word in ("-50", "-20.00", "beyond") if word not in other.out] == []
+    [differing] = [one for one in tolerated.json["compared"] if one["difference"] != "0"]
+    assert (differing["measure"], differing["ours"], differing["theirs"]) == ("output_tokens", "200", "250")
+
+
+async def test_a_file_that_cannot_be_read_is_refused_with_its_line(kontor: Commands, tmp_path: Path) -> None:
+    export = tmp_path / "export.csv"
+    export.write_text("day,model,input_tokens\n2026-11-22,m,many\n")
+
+    broken = await kontor.run("usage", "reconcile", "openai", str(export))
+    missing = await kontor.run("usage", "reconcile", "openai", str(tmp_path / "nowhere.csv"))
+    export.write_text("day,model,input_tokens\n2026-11-22,m,1\n")
+    tolerances = [
+        (await kontor.run("usage", "reconcile", "openai", str(export), "--tolerance-pct", one)).code
+        for one in ("some", "NaN", "-1", "0")
+    ]
+
+    assert broken.refusal is not None
+    assert broken.refusal.sentence("en") == "Line 2 has no number in input_tokens: 'many'."
+    assert (broken.code, missing.code) == (1, 2)
+    assert tolerances == [2, 2, 2, 1]

@@ -1,6 +1,8 @@
 """`kontor usage`: whether what was metered adds up, has a cost, and is what the provider counted."""
 
 from dataclasses import asdict
+from decimal import Decimal, InvalidOperation
+from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Final
 
 import typer
@@ -10,6 +12,7 @@ from kontor.app.cli.surroundings import settings
 if TYPE_CHECKING:
     from kontor.app.container import Container
     from kontor.billing.metering.proof import Proof
+    from kontor.billing.metering.reconcile import Compared, Reconciled
     from kontor.billing.metering.unpriced import Unpriced
 
 app = typer.Typer(help="What was metered.", no_args_is_help=True)
@@ -25,6 +28,18 @@ UNPRICED: Final = {
     "output_tokens": "output tokens",
     "since": "since",
     "help": "what helps",
+}
+
+COMPARED: Final = {
+    "day": "day (UTC)",
+    "model": "model",
+    "measure": "what",
+    "currency": "in",
+    "ours": "ours",
+    "theirs": "provider's",
+    "difference": "difference",
+    "pct": "%",
+    "beyond": "",
 }
 
 
@@ -76,3 +91,84 @@ def unpriced(*, as_json: Json = False) -> None:
         at_work.print_json(rows)
     else:
         at_work.print_table(rows, UNPRICED, empty="Every call has a cost.")
+
+
+@app.command("reconcile")
+def compare(
+    provider: Annotated[str, typer.Argument(help="as in kontor usage unpriced: openai, anthropic, ...")],
+    file: Annotated[Path, typer.Argument(help="the provider's own export")],
+    *,
+    tolerance: Annotated[str, typer.Option("--tolerance-pct", help="differences up to this are in order")] = "0.5",
+    as_json: Json = False,
+) -> None:
+    """Compare our calls with what the provider says it counted, by UTC day and model.
+
+    Exit code 1 when a sum differs by more than the tolerance.
+    """
+    from kontor.app.cli import at_work  # noqa: PLC0415
+    from kontor.billing.metering.provider_exports.read import read_export  # noqa: PLC0415
+    from kontor.billing.metering.reconcile import reconcile  # noqa: PLC0415
+
+    allowed = _percent(tolerance)
+    try:
+        export = read_export(provider, file.read_bytes())
+    except OSError as error:
+        raise typer.BadParameter(f"{file} cannot be read: {error.strerror}", param_hint="FILE") from error
+
+    async def work(container: "Container") -> "Reconciled":
+        async with container.database.system_uow() as tx:
+            return await reconcile(tx, provider, export, allowed)
+
+    done = at_work.run(settings(), work)
+    if as_json:
+        at_work.print_json(_reconciled(done))
+    else:
+        at_work.print_table([_shown(one) for one in done.differing], COMPARED, empty="Every sum is the same.")
+        typer.echo(_summary(done, allowed))
+    raise typer.Exit(1 if done.beyond else 0)
+
+
+def _percent(typed: str) -> Decimal:
+    try:
+        value = Decimal(typed)
+    except InvalidOperation:
+        value = Decimal("NaN")
+    if not value.is_finite() or value < 0:
+        raise typer.BadParameter("a number such as 0.5", param_hint="--tolerance-pct")
+    return value
+
+
+def _reconciled(done: "Reconciled") -> dict[str, object]:
+    return {
+        "ok": not done.beyond,
+        "form": done.export.form,
+        "first": done.export.first,
+        "last": done.export.last,
+        "estimated_calls": done.estimated,
+        "unpriced_calls": done.unpriced,
+        "compared": [asdict(one) for one in done.compared],
+    }
+
+
+def _shown(one: "Compared") -> dict[str, object]:
+    pct = "-" if one.pct is None else f"{one.pct:+.2f}"
+    numbers = {name: f"{getattr(one, name):f}" for name in ("ours", "theirs")}
+    return (
+        asdict(one)
+        | numbers
+        | {
+            "difference": f"{one.difference:+f}",
+            "pct": pct,
+            "beyond": "beyond" if one.is_beyond else "",
+        }
+    )
+
+
+def _summary(done: "Reconciled", tolerance_pct: Decimal) -> str:
+    notes = [f"{done.estimated} of our calls are estimates"] if done.estimated else []
+    notes += [f"{done.unpriced} have no cost"] if done.unpriced else []
+    return (
+        f"{done.export.form}, {done.export.first} to {done.export.last}: {len(done.compared)} sums compared, "
+        f"{len(done.differing)} differ, {len(done.beyond)} by more than {tolerance_pct} %."
+        + (f" {', '.join(notes)}." if notes else "")
+    )

@@ -1,0 +1,1 @@
+"""Reading what providers say they counted."""
