@@ -27,6 +27,9 @@ EVERY_HOUR: Final = "43 * * * *"
 BATCH: Final = 2_000
 
 Place = tuple[date, UUID, UUID]
+# Tenant and id, the new cost, and what it was in nano-EUR.
+Change = tuple[tuple[UUID, UUID], Cost, int | None]
+_FIRST: Final = UUID(int=0)
 
 # What each event should name: the newest price of its model before it, and its month's rate unless that is in EUR.
 _SHOULD_BE: Final = """
@@ -45,44 +48,42 @@ WITH price AS (
 _IS_DUE: Final = """
 FROM usage_events e
 LEFT JOIN valid v ON v.provider = e.provider AND v.model = e.model AND e.at >= v.begins AND e.at < v.ends
-WHERE e.day >= $1 AND e.at >= $2
-  AND (e.price_id IS DISTINCT FROM v.price_id OR e.rate_id IS DISTINCT FROM v.rate_id)
+WHERE e.at >= $2 AND (e.price_id IS DISTINCT FROM v.price_id OR e.rate_id IS DISTINCT FROM v.rate_id)
 """
-_COUNT: Final = f"{_SHOULD_BE} SELECT count(*) {_IS_DUE}"
+_COUNT: Final = f"{_SHOULD_BE} SELECT e.day, count(*) {_IS_DUE} AND e.day >= $1 GROUP BY e.day ORDER BY e.day"
 _DUE: Final = f"""
-{_SHOULD_BE} SELECT e.day, e.tenant_id, e.id, e.key_id {_IS_DUE} AND (e.day, e.tenant_id, e.id) > ($3, $4, $5)
-ORDER BY e.day, e.tenant_id, e.id LIMIT $6
+{_SHOULD_BE} SELECT e.tenant_id, e.id, e.key_id {_IS_DUE} AND e.day = $1 AND (e.tenant_id, e.id) > ($3, $4)
+ORDER BY e.tenant_id, e.id LIMIT $5
 """
 _KEYS: Final = "SELECT id FROM gateway_keys WHERE id = ANY($1::uuid[]) ORDER BY id FOR KEY SHARE"
 _EVENTS: Final = """
-SELECT e.day, e.tenant_id, e.id, e.provider, e.model, e.at, e.input_tokens, e.cached_tokens, e.cache_write_tokens,
+SELECT e.tenant_id, e.id, e.provider, e.model, e.at, e.input_tokens, e.cached_tokens, e.cache_write_tokens,
   e.output_tokens, e.currency, e.amount_nano, e.price_id, e.rate_id, e.cost_nano
 FROM usage_events e
-JOIN unnest($1::date[], $2::uuid[], $3::uuid[]) AS d (day, tenant_id, id) USING (day, tenant_id, id)
-WHERE e.key_id = ANY($4::uuid[])
-ORDER BY e.day, e.tenant_id, e.id FOR UPDATE OF e
+JOIN unnest($2::uuid[], $3::uuid[]) AS d (tenant_id, id) USING (tenant_id, id)
+WHERE e.day = $1 AND e.key_id = ANY($4::uuid[])
+ORDER BY e.tenant_id, e.id FOR UPDATE OF e
 """
 _STORE: Final = """
 WITH new AS (
-  SELECT * FROM unnest($1::date[], $2::uuid[], $3::uuid[], $4::text[], $5::bigint[], $6::uuid[], $7::uuid[],
-    $8::bigint[], $9::bigint[]) AS t (day, tenant_id, id, currency, amount_nano, price_id, rate_id, cost_nano, was_nano)
+  SELECT * FROM unnest($2::uuid[], $3::uuid[], $4::text[], $5::bigint[], $6::uuid[], $7::uuid[], $8::bigint[],
+    $9::bigint[]) AS t (tenant_id, id, currency, amount_nano, price_id, rate_id, cost_nano, was_nano)
 ), stored AS (
   UPDATE usage_events e SET currency = n.currency, amount_nano = n.amount_nano, price_id = n.price_id,
     rate_id = n.rate_id, cost_nano = n.cost_nano
-  FROM new n WHERE (e.day, e.tenant_id, e.id) = (n.day, n.tenant_id, n.id)
+  FROM new n WHERE e.day = $1 AND (e.tenant_id, e.id) = (n.tenant_id, n.id)
   RETURNING e.tenant_id, date_trunc('hour', e.at, 'UTC') AS hour, e.model, n.was_nano, n.cost_nano
 ), sums AS (
   SELECT tenant_id, hour, model, sum(coalesce(cost_nano, 0) - coalesce(was_nano, 0))::bigint AS cost_nano,
     sum((cost_nano IS NULL)::int - (was_nano IS NULL)::int) AS unpriced_events
   FROM stored GROUP BY 1, 2, 3
 ), locked AS (
-  SELECT h.tenant_id, h.hour, h.model FROM usage_hourly h JOIN sums USING (tenant_id, hour, model)
-  ORDER BY 1, 2, 3 FOR UPDATE OF h
+  SELECT h.tenant_id, h.hour, h.model, s.cost_nano, s.unpriced_events
+  FROM usage_hourly h JOIN sums s USING (tenant_id, hour, model) ORDER BY 1, 2, 3 FOR UPDATE OF h
 ), summed AS (
-  UPDATE usage_hourly h SET cost_nano = h.cost_nano + s.cost_nano,
-    unpriced_events = h.unpriced_events + s.unpriced_events
-  FROM locked l JOIN sums s USING (tenant_id, hour, model)
-  WHERE (h.tenant_id, h.hour, h.model) = (l.tenant_id, l.hour, l.model)
+  UPDATE usage_hourly h SET cost_nano = h.cost_nano + l.cost_nano,
+    unpriced_events = h.unpriced_events + l.unpriced_events
+  FROM locked l WHERE (h.tenant_id, h.hour, h.model) = (l.tenant_id, l.hour, l.model)
   RETURNING 1
 )
 SELECT count(*) FROM summed
@@ -97,6 +98,13 @@ class Rerated:
     newly_priced: int = 0
     cost_nano: int = 0
 
+    def __add__(self, other: "Rerated") -> "Rerated":
+        return Rerated(
+            self.events + other.events,
+            self.newly_priced + other.newly_priced,
+            self.cost_nano + other.cost_nano,
+        )
+
 
 async def rerate(
     database: Database,
@@ -109,21 +117,17 @@ async def rerate(
 
     `on_progress` hears after each batch what was done, and of how many. What changed anything is audited.
     """
-    start = month_of(database.clock.now()).start
-    done, place = Rerated(), _before(start)
+    start, done = month_of(database.clock.now()).start, Rerated()
     async with database.system_uow() as tx:
-        due = int(await (await tx.driver()).fetchval(_COUNT, place[0], start))
-    while due:
-        async with database.system_uow() as tx:
-            found, last = await _rerate_batch(await tx.driver(), start, place, batch)
-        if last is None:
-            break
-        place = last
-        done = Rerated(
-            done.events + found.events, done.newly_priced + found.newly_priced, done.cost_nano + found.cost_nano
-        )
-        if on_progress is not None:
-            on_progress(done, max(due, done.events))
+        due = dict(await (await tx.driver()).fetch(_COUNT, start.astimezone(UTC).date(), start))
+    for day in due:
+        place: Place | None = (day, _FIRST, _FIRST)
+        while place is not None:
+            async with database.system_uow() as tx:
+                found, place = await _rerate_batch(await tx.driver(), start, place, batch)
+            done += found
+            if on_progress is not None and found.events:
+                on_progress(done, max(sum(due.values()), done.events))
     if done.events:
         async with database.system_uow() as tx:
             await record(
@@ -139,30 +143,31 @@ async def rerate(
 async def _rerate_batch(
     connection: asyncpg.Connection, start: datetime, after: Place, limit: int
 ) -> tuple[Rerated, Place | None]:
-    """The next events that are due have their cost; the last one's place, None when there was none."""
-    due = await connection.fetch(_DUE, after[0], start, *after, limit)
+    """The day's next events that are due have their cost; the last one's place, None when it was the day's last."""
+    day, *others = after
+    due = await connection.fetch(_DUE, day, start, *others, limit)
     if not due:
         return Rerated(), None
     keys = [row["id"] for row in await connection.fetch(_KEYS, sorted({row["key_id"] for row in due}))]
-    places = [(row["day"], row["tenant_id"], row["id"]) for row in due]
-    events = await connection.fetch(_EVENTS, *_columns(places), keys)
+    places = [(row["tenant_id"], row["id"]) for row in due]
+    events = await connection.fetch(_EVENTS, day, *_columns(places), keys)
     changes = _changes(events, await read_price_book(connection))
     if changes:
-        await connection.fetchval(_STORE, *_columns([(*place, *_of(cost), was) for place, cost, was in changes]))
-    return _summary(changes), places[-1]
+        await connection.fetchval(_STORE, day, *_columns([(*place, *_of(cost), was) for place, cost, was in changes]))
+    return _summary(changes), (day, *places[-1]) if len(due) == limit else None
 
 
-def _changes(events: Sequence[asyncpg.Record], prices: PriceBook) -> list[tuple[Place, Cost, int | None]]:
-    """Place, new cost and former nano-EUR of each event whose cost is another one."""
+def _changes(events: Sequence[asyncpg.Record], prices: PriceBook) -> list[Change]:
+    """The events whose cost is another one."""
     found = []
-    for day, tenant, event, provider, model, at, input_, cached, written, output, *was in events:
+    for tenant, event, provider, model, at, input_, cached, written, output, *was in events:
         cost = prices.cost(provider, model, Tokens(input_, cached, written, output), at)
         if cost != Cost(*was):
-            found.append(((day, tenant, event), cost, was[-1]))
+            found.append(((tenant, event), cost, was[-1]))
     return found
 
 
-def _summary(changes: Sequence[tuple[Place, Cost, int | None]]) -> Rerated:
+def _summary(changes: Sequence[Change]) -> Rerated:
     return Rerated(
         events=len(changes),
         newly_priced=sum(was is None and cost.cost_nano is not None for _, cost, was in changes),
@@ -176,8 +181,3 @@ def _of(cost: Cost) -> tuple[object, ...]:
 
 def _columns(rows: Sequence[Sequence[object]]) -> list[list[object]]:
     return [list(column) for column in zip(*rows, strict=True)]
-
-
-def _before(start: datetime) -> Place:
-    """A place before the first event: events are ordered by their UTC day."""
-    return start.astimezone(UTC).date(), UUID(int=0), UUID(int=0)
