@@ -4,6 +4,8 @@ from datetime import UTC, date, datetime, timedelta
 from decimal import Decimal
 
 import pytest
+from genai_prices.data_snapshot import DataSnapshot, set_custom_snapshot
+from genai_prices.types import ClauseEquals, ModelInfo, ModelPrice, Provider
 from sqlalchemy import text
 
 from kontor.billing.errors import PriceRefused
@@ -78,6 +80,19 @@ def test_a_price_that_begins_on_a_date_is_that_of_the_day() -> None:
 )
 def test_a_price_that_would_have_to_be_guessed_is_none(provider: str, model: str, reason: str) -> None:
     assert published_price(provider, model, TODAY) == Unusable(reason)
+
+
+def test_a_name_that_is_listed_twice_has_no_price() -> None:
+    one, other = (
+        ModelInfo(name, ClauseEquals("twice"), prices=ModelPrice(input_mtok=Decimal(amount), output_mtok=Decimal(9)))
+        for name, amount in (("a", 1), ("b", 2))
+    )
+    set_custom_snapshot(DataSnapshot([Provider("openai", "OpenAI", "", models=[one, other])], from_auto_update=False))
+    try:
+        assert isinstance(published_price("openai", "a", TODAY), Published)
+        assert published_price("openai", "twice", TODAY) == Unusable("listed more than once")
+    finally:
+        set_custom_snapshot(None)
 
 
 def test_whatever_is_usable_is_an_amount_that_our_table_holds() -> None:

@@ -164,6 +164,7 @@ def test_a_models_state_is_left_out_of_its_name(provider: str, named: str, ours:
         (PLAIN.encode() + b"2026-11-22,m,1,2,3,4,5,USD\n\n2026-11-23,m,x,,,,,\n", 4, "has no number in requests: 'x'"),
         (PLAIN.encode() + b"2026-11-22,m,-1,,,,,\n", 2, "has no number in requests"),
         (PLAIN.encode() + b"2026-11-22,m,1.5,,,,,\n", 2, "has no number in requests"),
+        (PLAIN.encode() + b"2026-11-22,m,1.234,,,,,\n", 2, "has no number in requests"),
         (PLAIN.encode() + b"2026-11-22,m,99999999999999999999,,,,,\n", 2, "has no number in requests"),
         (PLAIN.encode() + "2026-11-22,m,١,,,,,\n".encode(), 2, "has no number in requests"),
         (PLAIN.encode() + b"22.11.2026,m,1,,,,,\n", 2, "has no day in day: '22.11.2026'"),

@@ -187,6 +187,21 @@ async def test_a_call_that_a_recorder_priced_by_yesterdays_list_is_found_by_the_
     assert await metered.problems() == []
 
 
+async def test_a_call_that_a_recorder_priced_by_a_rate_that_was_replaced_is_found_too(metered: Metered) -> None:
+    await a_rate(metered)
+    await a_price(metered, "USD")
+    metered.call(NOON, SOME)
+    await metered.record()
+    async with metered.database.system_uow() as tx:
+        await tx.execute(text("UPDATE exchange_rates SET id = gen_random_uuid(), nano_eur = 2 * nano_eur"))
+
+    done = await rerate(metered.database, ACTOR)
+
+    assert done == Rerated(events=1, newly_priced=0, cost_nano=7_500)
+    assert await metered.costs() == [15_000]
+    assert await metered.problems() == []
+
+
 async def test_a_tenant_that_is_erased_meanwhile_leaves_nothing_behind(metered: Metered) -> None:
     for _ in range(200):
         metered.call(NOON, SOME)

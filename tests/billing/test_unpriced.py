@@ -68,7 +68,9 @@ async def test_a_currency_without_a_rate_and_usage_that_only_waits_for_a_run_nam
     await metered.record()
     async with metered.database.system_uow() as tx:
         await set_rate(tx, ACTOR, "USD", Month(2026, 11), eur=Decimal(1), source="ECB")
-        await set_price(tx, ACTOR, NewPrice("openai", "gpt-4.1-mini", "USD", Decimal(1), Decimal(1)), NOVEMBER)
+        await set_price(tx, ACTOR, NewPrice("openai", "gpt-4.1-mini", "EUR", Decimal(1), Decimal(1)), NOVEMBER)
+        later = NOVEMBER + timedelta(days=1)
+        await set_price(tx, ACTOR, NewPrice("openai", "gpt-4.1-mini", "USD", Decimal(1), Decimal(1)), later)
         await tx.execute(text("DELETE FROM exchange_rates"))
     [without_rate] = await found(metered)
 

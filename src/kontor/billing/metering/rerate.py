@@ -3,8 +3,8 @@
 Who adds a price or a rate calls it, and the worker every hour: a recorder hears of new prices half a minute late. It
 goes through the month in batches of one transaction each, so it may be killed, repeated, and run beside recorders and
 another run of itself. Each batch locks in the recorder's order: keys, then events, then hours. The keys keep a tenant's
-erasure out; the events are read and the prices looked up under their locks, so that neither an older price nor a second
-run counts anything twice. Closed months are left alone.
+erasure out, and what was erased before is gone when the events are read. Prices are read under these locks, so that
+neither an older price nor a second run counts anything twice. Closed months are left alone.
 """
 
 from collections.abc import Callable, Sequence
@@ -61,7 +61,7 @@ SELECT e.tenant_id, e.id, e.provider, e.model, e.at, e.input_tokens, e.cached_to
   e.output_tokens, e.currency, e.amount_nano, e.price_id, e.rate_id, e.cost_nano
 FROM usage_events e
 JOIN unnest($2::uuid[], $3::uuid[]) AS d (tenant_id, id) USING (tenant_id, id)
-WHERE e.day = $1 AND e.key_id = ANY($4::uuid[])
+WHERE e.day = $1
 ORDER BY e.tenant_id, e.id FOR UPDATE OF e
 """
 _STORE: Final = """
@@ -148,9 +148,9 @@ async def _rerate_batch(
     due = await connection.fetch(_DUE, day, start, *others, limit)
     if not due:
         return Rerated(), None
-    keys = [row["id"] for row in await connection.fetch(_KEYS, sorted({row["key_id"] for row in due}))]
+    await connection.execute(_KEYS, sorted({row["key_id"] for row in due}))
     places = [(row["tenant_id"], row["id"]) for row in due]
-    events = await connection.fetch(_EVENTS, day, *_columns(places), keys)
+    events = await connection.fetch(_EVENTS, day, *_columns(places))
     changes = _changes(events, await read_price_book(connection))
     if changes:
         await connection.fetchval(_STORE, day, *_columns([(*place, *_of(cost), was) for place, cost, was in changes]))
