@@ -215,6 +215,7 @@ async def test_an_amount_with_too_many_decimals_is_skipped_with_the_reason(datab
 
 async def test_a_model_that_was_used_before_it_had_a_price_is_found_and_priced(metered: Metered) -> None:
     metered.call(NOW, Tokens(input=1_000_000))
+    metered.call(NOW - timedelta(days=60), Tokens(input=1), model="gpt-5")
     await metered.record()
     async with metered.database.system_uow() as tx:
         await set_rate(tx, ACTOR, "USD", Month(2026, 11), eur=Decimal("0.5"), source="ECB")
@@ -224,7 +225,7 @@ async def test_a_model_that_was_used_before_it_had_a_price_is_found_and_priced(m
     await sync(metered.database, *pairs)
     await rerate(metered.database, ACTOR)
 
-    assert await metered.costs() == [200_000_000]
+    assert await metered.costs() == [None, 200_000_000]
 
 
 async def test_new_prices_are_audited(database: Database) -> None:

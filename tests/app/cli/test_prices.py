@@ -118,6 +118,17 @@ async def test_a_sync_shows_what_it_found_and_a_second_one_changes_nothing(konto
     assert "unchanged" in again.out
 
 
+async def test_a_sync_leaves_an_operators_price_and_shows_both(kontor: Commands) -> None:
+    await kontor.run("prices", "set", *MINI, *EUR)
+
+    table = await kontor.run("prices", "sync")
+    found = {one["model"]: one for one in (await kontor.run("prices", "sync", "--json")).json["models"]}
+
+    assert "1.00 / 2.00 EUR (operator)" in table.out
+    assert found["gpt-4.1-mini"]["found"] == "differs"
+    assert (found["gpt-4.1-mini"]["input"], found["gpt-4.1-mini"]["before"]["input"]) == ("0.40", "1.00")
+
+
 async def test_a_dry_sync_of_everything_writes_nothing_and_the_real_one_prices_usage(
     kontor: Commands, metered: Metered
 ) -> None:

@@ -128,6 +128,7 @@ async def test_a_providers_export_that_says_the_same_ends_with_0_and_another_one
     assert [word for word in ("-50", "-20.00", "beyond") if word not in other.out] == []
     [differing] = [one for one in tolerated.json["compared"] if one["difference"] != "0"]
     assert (differing["measure"], differing["ours"], differing["theirs"]) == ("output_tokens", "200", "250")
+    assert (differing["difference"], differing["pct"]) == ("-50", "-20")
 
 
 async def test_a_file_that_cannot_be_read_is_refused_with_its_line(kontor: Commands, tmp_path: Path) -> None:

@@ -86,7 +86,10 @@ def sync(
         at_work.print_json({"dry_run": dry_run, "models": rows, "rerated": _rerated(rerated)})
         return
     columns = {"provider": "provider", "model": "model", "found": "found", "currency": "currency", **AMOUNTS}
-    at_work.print_table(rows, {**columns, "reason": "because"}, empty="There is no model to look for.")
+    shown = [row | {"before": _was(one)} for row, one in zip(rows, found, strict=True)]
+    at_work.print_table(
+        shown, {**columns, "before": "ours", "reason": "because"}, empty="There is no model to look for."
+    )
     _say(rerated)
 
 
@@ -250,7 +253,17 @@ def _synced(one: "Synced") -> dict[str, object]:
     amounts = _amounts(shown) if shown else dict.fromkeys(COLUMNS)
     begins = shown.valid_from if shown else None
     who = {"provider": one.provider, "model": one.model}
-    return {**amounts, **who, "valid_from": begins, "found": one.found.value, "reason": one.reason or None}
+    before = {**_amounts(one.before.price), "source": one.before.source} if one.before else None
+    found = {"found": one.found.value, "reason": one.reason or None, "before": before}
+    return {**amounts, **who, "valid_from": begins, **found}
+
+
+def _was(one: "Synced") -> str | None:
+    """Input and output of the row before, where the published price is another one."""
+    if one.before is None or one.found.value not in {"changed", "differs"}:
+        return None
+    was = _amounts(one.before.price)
+    return f"{was['input']} / {was['output']} {was['currency']} ({one.before.source})"
 
 
 def _amounts(price: "Price") -> dict[str, object]:

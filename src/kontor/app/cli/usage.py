@@ -146,22 +146,21 @@ def _reconciled(done: "Reconciled") -> dict[str, object]:
         "last": done.export.last,
         "estimated_calls": done.estimated,
         "unpriced_calls": done.unpriced,
-        "compared": [asdict(one) for one in done.compared],
+        "compared": [_in_full(asdict(one)) for one in done.compared],
     }
 
 
+def _in_full(sums: dict[str, object]) -> dict[str, object]:
+    """Decimals without an exponent."""
+    return {name: f"{value:f}" if isinstance(value, Decimal) else value for name, value in sums.items()}
+
+
 def _shown(one: "Compared") -> dict[str, object]:
-    pct = "-" if one.pct is None else f"{one.pct:+.2f}"
-    numbers = {name: f"{getattr(one, name):f}" for name in ("ours", "theirs")}
-    return (
-        asdict(one)
-        | numbers
-        | {
-            "difference": f"{one.difference:+f}",
-            "pct": pct,
-            "beyond": "beyond" if one.is_beyond else "",
-        }
-    )
+    return _in_full(asdict(one)) | {
+        "difference": f"{one.difference:+f}",
+        "pct": "-" if one.pct is None else f"{one.pct:+.2f}",
+        "beyond": "beyond" if one.is_beyond else "",
+    }
 
 
 def _summary(done: "Reconciled", tolerance_pct: Decimal) -> str:

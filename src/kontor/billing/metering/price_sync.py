@@ -50,9 +50,10 @@ class Synced:
 
 
 async def used_pairs(tx: Tx) -> set[Pair]:
-    """Every provider and model that has a price or usage. For a system unit of work."""
+    """Every provider and model that has a price, or usage in the open month. For a system unit of work."""
     priced = select(ModelPrice.provider, ModelPrice.model)
-    metered = select(UsageEvent.provider, UsageEvent.model)
+    first = month_of(tx.now).start.astimezone(UTC).date()
+    metered = select(UsageEvent.provider, UsageEvent.model).where(UsageEvent.day >= first)
     return {(provider, model) for provider, model in await tx.execute(union(priced, metered))}
 
 
