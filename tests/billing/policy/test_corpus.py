@@ -29,6 +29,8 @@ def test_no_prompt_and_no_id_stands_there_twice() -> None:
 def test_the_held_out_part_is_the_third_of_each_group_that_the_hash_of_the_ids_chose() -> None:
     groups: dict[str, list[Prompt]] = defaultdict(list)
     for prompt in CORPUS:
+        if prompt.split == "reworded":
+            continue
         groups[prompt.group].append(prompt)
 
     for prompts in groups.values():
