@@ -9,7 +9,7 @@ WORKERS ?= 2
 TESTS ?=
 
 .DEFAULT_GOAL := help
-.PHONY: help up install dev test check format bench-journey lock clean
+.PHONY: help up install dev test check format bench-journey bench-policy lock clean
 
 help: ## this list
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## (.*)/  make \1|\2/' | column -t -s'|' 2>/dev/null \
@@ -39,6 +39,9 @@ format: dev ## put the code in its form
 
 bench-journey: install ## sign-up to first answer, cold and pooled; the last line is JSON
 	@$(BIN)/python benchmarks/journey.py
+
+bench-policy: dev ## microseconds per prompt of the classifier, beside plain words; the last line is JSON
+	@$(BIN)/python benchmarks/policy.py
 
 lock: ## choose the versions anew (needs uv)
 	@echo 'setuptools>=75' | uv pip compile -q --universal --python-version 3.11 --generate-hashes --no-header --no-annotate \
