@@ -25,7 +25,7 @@ _INVISIBLE: Final = "\u00ad\u034f\u061c\u180e\u200b\u200c\u200d\u200e\u200f\u206
 _TABLE: Final[dict[int, str | None]] = (
     {code: None for code in range(0x300, 0x1F000) if unicodedata.combining(chr(code))}
     | dict.fromkeys((*map(ord, _INVISIBLE), *range(0xFE00, 0xFE10)))
-    | {ord(letter): latin for letter, latin in (_LOOKALIKES | _GERMAN).items()}
+    | {ord(letter): latin for letter, latin in _LOOKALIKES.items()}
     | {ord(_DIAERESIS): "e", _WHOLE_SENTENCE: " "}
 )
 
