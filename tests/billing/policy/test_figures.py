@@ -15,7 +15,8 @@ LEAST_RECALL: Final[dict[Split, float]] = {"train": 0.9, "held_out": 0.9, "rewor
 MOST_FALSE: Final[dict[Split, float]] = {"train": 0.02, "held_out": 0.02, "reworded": 0.02}
 
 CORPUS: Final = read_corpus()
-FOUND: Final = {prompt.id: RuleClassifier().classify(prompt.text) for prompt in CORPUS}
+CLASSIFIER: Final = RuleClassifier()
+FOUND: Final = {prompt.id: CLASSIFIER.classify(prompt.text) for prompt in CORPUS}
 
 
 def hits(split: Split, category: Category | None = None) -> list[Prompt]:
