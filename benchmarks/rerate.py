@@ -68,7 +68,7 @@ async def record(database: Database) -> None:
     connection = await asyncpg.connect(database.urls.gateway)
     for first in range(0, EVENTS, BATCH):
         calls = [call(number, *keys[number % TENANTS]) for number in range(first, min(first + BATCH, EVENTS))]
-        await store(connection, calls, PriceBook())
+        await store(connection, calls, PriceBook(), new_id())
     await connection.close()
 
 

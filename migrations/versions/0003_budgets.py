@@ -1,13 +1,13 @@
 """What tenants may spend on models: budgets, their periods and leases, and limits of rates.
 
-Revision 0003, after 0001. Expand only: the code before it does not know these tables.
+Revision 0003, after 0002. Expand only: the code before it does not know these tables.
 """
 
 import sqlalchemy as sa
 from alembic import op
 
 revision = "0003"
-down_revision = "0001"
+down_revision = "0002"
 branch_labels = None
 depends_on = None
 

@@ -11,6 +11,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from sqlalchemy import delete, text
 
+from kontor.billing.metering.budgets.limits import set_budget
 from kontor.billing.metering.model import ExchangeRate, ModelPrice, UsageEvent, UsageHour
 from kontor.billing.metering.price_book import add_price, load_shipped_prices, read_price_book
 from kontor.billing.metering.prices import Cost, Price
@@ -55,6 +56,23 @@ async def test_unpriced_calls_get_a_cost_when_their_price_comes(metered: Metered
     assert await metered.costs() == [15_000] * 3
     assert await metered.in_hours() == (45_000, 0)
     assert await metered.problems() == []
+
+
+async def test_what_a_budget_has_spent_follows_the_prices(metered: Metered) -> None:
+    async with metered.database.system_uow() as tx:
+        await set_budget(tx, metered.tenant, "month", cap_nano=10**12)
+    metered.call(NOON, SOME)
+    await metered.record()
+    spent = "SELECT coalesce(sum(spent_nano), 0) FROM budget_periods"
+
+    costs = []
+    for amount in ("1", "3"):
+        await a_price(metered, amount=amount, begins=NOVEMBER if amount == "1" else NOON - timedelta(hours=1))
+        await rerate(metered.database, ACTOR)
+        async with metered.database.system_uow() as tx:
+            costs.append(int(await tx.scalar(text(spent)) or 0))
+
+    assert costs == [15_000, 45_000]
 
 
 async def test_unpriced_calls_get_a_cost_when_their_months_rate_comes(metered: Metered) -> None:

@@ -199,12 +199,15 @@ def set_rate(
 
 
 def _configured(used: "Settings") -> "set[Pair]":
-    """The configured model; none where something else only speaks like OpenAI, whose prices are its own."""
-    from kontor.app.providers import provider_of  # noqa: PLC0415
+    """The configured models; none of where something else only speaks like OpenAI, whose prices are its own."""
+    from kontor.app.providers import catalogue_of  # noqa: PLC0415
+    from kontor.tenants.contracts.catalogue import packaged  # noqa: PLC0415
 
-    provider = provider_of(used)
-    is_foreign = provider.name == "openai" and provider.base_url.rstrip("/") != OPENAI
-    return set() if is_foreign else {(provider.name, provider.model)}
+    return {
+        (one.provider, one.model)
+        for one in catalogue_of(used, packaged()).deployments
+        if one.provider != "openai" or one.base_url == OPENAI
+    }
 
 
 async def _rerate(container: "Container", *, is_shown: bool) -> "Rerated":

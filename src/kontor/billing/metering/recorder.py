@@ -14,7 +14,7 @@ import asyncpg
 import structlog
 from prometheus_client import Counter, Gauge
 
-from kontor.billing.metering.budgets.draw import release
+from kontor.billing.metering.budgets.draw import BEGINS, release
 from kontor.billing.metering.journal import Journal
 from kontor.billing.metering.link import DatabaseAway, Link
 from kontor.billing.metering.live_prices import LivePrices
@@ -32,7 +32,7 @@ RECORDED = Counter("kontor_gateway_usage_recorded_total", "Usage events written 
 DROPPED = Counter("kontor_gateway_usage_dropped_total", "Usage events of keys that were erased")
 BEHIND = Gauge("kontor_gateway_recorder_behind", "1 while Postgres does not take usage events: alarm when it lasts")
 
-_STORE: Final = """
+_STORE: Final = f"""
 WITH incoming AS (
   SELECT * FROM unnest(
     $1::date[], $2::uuid[], $3::uuid[], $4::uuid[], $5::uuid[], $6::text[], $7::text[], $8::text[], $9::bigint[],
@@ -70,13 +70,9 @@ WITH incoming AS (
     cost_nano = h.cost_nano + excluded.cost_nano
   RETURNING 1
 ), spending AS (
-  SELECT b.tenant_id, b.id, CASE b.period
-      WHEN 'total' THEN b.since
-      WHEN 'month' THEN date_trunc('month', i.at AT TIME ZONE 'Europe/Berlin')::date
-      ELSE (i.at AT TIME ZONE 'Europe/Berlin')::date
-    END AS begins, sum(i.cost_nano) AS nano
-  FROM inserted i JOIN budgets b ON b.tenant_id = i.tenant_id AND (b.key_id IS NULL OR b.key_id = i.key_id)
-  WHERE i.cost_nano > 0 GROUP BY 1, 2, 3
+  SELECT b.tenant_id, b.id, {BEGINS} AS begins, sum(e.cost_nano) AS nano
+  FROM inserted e JOIN budgets b ON b.tenant_id = e.tenant_id AND (b.key_id IS NULL OR b.key_id = e.key_id)
+  WHERE e.cost_nano > 0 GROUP BY 1, 2, 3
 ), spent AS (
   INSERT INTO budget_periods AS p (tenant_id, budget_id, begins, spent_nano)
   SELECT * FROM spending ORDER BY 1, 2, 3
@@ -91,7 +87,7 @@ WITH incoming AS (
 SELECT (SELECT count(*) FROM inserted),
   (SELECT count(*) FROM incoming WHERE key_id NOT IN (SELECT id FROM known)), (SELECT count(*) FROM summed),
   (SELECT count(*) FROM settled)
-"""
+"""  # noqa: S608 - our own text
 
 
 async def store(connection: asyncpg.Connection, calls: Sequence[Call], prices: PriceBook, writer: UUID) -> int:

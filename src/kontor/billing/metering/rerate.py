@@ -2,7 +2,7 @@
 
 Who adds a price or a rate calls it, and the worker every hour: a recorder hears of new prices half a minute late. It
 goes through the month in batches of one transaction each, so it may be killed, repeated, and run beside recorders and
-another run of itself. Each batch locks in the recorder's order: keys, then events, then hours. The keys keep a tenant's
+another run of itself. Each batch locks in the recorder's order: keys, events, hours, budgets. The keys keep a tenant's
 erasure out, and what was erased before is gone when the events are read. Prices are read under these locks, so that
 neither an older price nor a second run counts anything twice. Closed months are left alone.
 """
@@ -15,6 +15,7 @@ from uuid import UUID
 
 import asyncpg
 
+from kontor.billing.metering.budgets.draw import BEGINS
 from kontor.billing.metering.price_book import read_price_book
 from kontor.billing.metering.prices import Cost, PriceBook
 from kontor.billing.metering.usage import Tokens
@@ -64,7 +65,7 @@ JOIN unnest($2::uuid[], $3::uuid[]) AS d (tenant_id, id) USING (tenant_id, id)
 WHERE e.day = $1
 ORDER BY e.tenant_id, e.id FOR UPDATE OF e
 """
-_STORE: Final = """
+_STORE: Final = f"""
 WITH new AS (
   SELECT * FROM unnest($2::uuid[], $3::uuid[], $4::text[], $5::bigint[], $6::uuid[], $7::uuid[], $8::bigint[],
     $9::bigint[]) AS t (tenant_id, id, currency, amount_nano, price_id, rate_id, cost_nano, was_nano)
@@ -72,7 +73,7 @@ WITH new AS (
   UPDATE usage_events e SET currency = n.currency, amount_nano = n.amount_nano, price_id = n.price_id,
     rate_id = n.rate_id, cost_nano = n.cost_nano
   FROM new n WHERE e.day = $1 AND (e.tenant_id, e.id) = (n.tenant_id, n.id)
-  RETURNING e.tenant_id, date_trunc('hour', e.at, 'UTC') AS hour, e.model, n.was_nano, n.cost_nano
+  RETURNING e.tenant_id, e.key_id, e.at, date_trunc('hour', e.at, 'UTC') AS hour, e.model, n.was_nano, n.cost_nano
 ), sums AS (
   SELECT tenant_id, hour, model, sum(coalesce(cost_nano, 0) - coalesce(was_nano, 0))::bigint AS cost_nano,
     sum((cost_nano IS NULL)::int - (was_nano IS NULL)::int) AS unpriced_events
@@ -85,9 +86,16 @@ WITH new AS (
     unpriced_events = h.unpriced_events + l.unpriced_events
   FROM locked l WHERE (h.tenant_id, h.hour, h.model) = (l.tenant_id, l.hour, l.model)
   RETURNING 1
+), spent AS (
+  INSERT INTO budget_periods AS p (tenant_id, budget_id, begins, spent_nano)
+  SELECT b.tenant_id, b.id, {BEGINS}, sum(coalesce(e.cost_nano, 0) - coalesce(e.was_nano, 0))
+  FROM stored e JOIN budgets b ON b.tenant_id = e.tenant_id AND (b.key_id IS NULL OR b.key_id = e.key_id)
+  GROUP BY 1, 2, 3 ORDER BY 1, 2, 3
+  ON CONFLICT (tenant_id, budget_id, begins) DO UPDATE SET spent_nano = p.spent_nano + excluded.spent_nano
+  RETURNING 1
 )
-SELECT count(*) FROM summed
-"""
+SELECT (SELECT count(*) FROM summed), (SELECT count(*) FROM spent)
+"""  # noqa: S608 - our own text
 
 
 @dataclass(frozen=True, slots=True)

@@ -15,6 +15,12 @@ import asyncpg
 from kontor.billing.metering.budgets.periods import Period, Span, slice_of, span_of
 from kontor.core.ids import TenantId
 
+# The period of budget `b` in which an event at `e.at` lies; the same as span_of.
+BEGINS: Final = """CASE b.period
+      WHEN 'total' THEN b.since
+      WHEN 'month' THEN date_trunc('month', e.at AT TIME ZONE 'Europe/Berlin')::date
+      ELSE (e.at AT TIME ZONE 'Europe/Berlin')::date
+    END"""
 KEPT_S: Final = 900
 MINUTE_S: Final = 60
 _RATE_SHARE: Final = 16
