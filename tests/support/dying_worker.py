@@ -71,7 +71,7 @@ async def main(order: dict[str, Any]) -> None:
     runtime = LocalRuntime(Path(order["instances"]), Path(order["cache"]))
     blueprint = Blueprint(database, packaged(), load_sellers("http://kontor.example"), order["gateway_url"])
     worker: Any = Reconciler(
-        database, runtime, MeteredKeys(load_plans()), blueprint, Making("local", RELEASE, MEMORY_MB, 0)
+        database, runtime, MeteredKeys(load_plans(), packaged()), blueprint, Making("local", RELEASE, MEMORY_MB, 0)
     )
     worker._hands = MortalHands(worker._hands, order["step"], order["moment"])
     tenant = TenantId(UUID(order["tenant"]))

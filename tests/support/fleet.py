@@ -49,7 +49,7 @@ class Fleet:
         self.database = database
         self.clock = clock
         self.runtime = FakeRuntime(starts_ready=False)
-        self.gateway = Keys(load_plans())
+        self.gateway = Keys(load_plans(), packaged())
         self.blueprint = Blueprint(database, packaged(), load_sellers("http://kontor.example"), GATEWAY)
         self.pool_size = pool_size
         self.release = RELEASE

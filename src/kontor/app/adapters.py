@@ -32,8 +32,9 @@ EVER: Final = datetime(2020, 1, 1, tzinfo=UTC)
 class MeteredKeys:
     """tenants.ports.GatewayKeys over billing's keys and budgets."""
 
-    def __init__(self, prices: PriceList) -> None:
+    def __init__(self, prices: PriceList, contracts: Catalogue) -> None:
         self._prices = prices
+        self._contracts = contracts
 
     async def issue(self, tx: Tx, instance: InstanceId) -> str:
         """A fresh secret for the instance, the only one that is valid; it belongs to no tenant yet."""
@@ -43,7 +44,9 @@ class MeteredKeys:
     async def bind(self, tx: Tx, instance: InstanceId, tenant: TenantId) -> None:
         """What the instance uses is the tenant's from now on, within its plan; refusals are in its language."""
         row = await tx.get_one(Tenant, tenant)
-        await gateway_keys.bind_key(tx, instance, tenant, as_lang(row.language) or DEFAULT, row.residency)
+        pack = self._contracts.industry(row.industry).pack
+        language = as_lang(row.language) or DEFAULT
+        await gateway_keys.bind_key(tx, instance, tenant, language, row.residency, pack=pack)
         await set_plan_budget(tx, tenant, self._prices, row.plan, row.seats, is_pilot=row.is_pilot)
 
     async def pause(self, tx: Tx, tenant: TenantId) -> None:

@@ -34,7 +34,7 @@ class Container:
         self.catalogue = catalogue.packaged()
         self.sellers = load_sellers(settings.base_url, settings.sellers_file)
         self.prices = plans.load(settings.plans_file)
-        self.keys = MeteredKeys(self.prices)
+        self.keys = MeteredKeys(self.prices, self.catalogue)
         self.usage = RecordedUsage()
         self.erasures = FolderRegister(settings.keys_path.parent / "erasures.jsonl")
         self.desk = Desk(self.database, self.sellers, http_client())

@@ -20,10 +20,13 @@ from kontor.billing.metering.budgets.spending import Spending
 from kontor.billing.metering.caller import Receive, Scope, Send
 from kontor.billing.metering.forward import Forwarder
 from kontor.billing.metering.gateway import Gateway
+from kontor.billing.metering.guard import Guard
 from kontor.billing.metering.journal import Journal
 from kontor.billing.metering.key_cache import KeyCache
 from kontor.billing.metering.link import DatabaseAway, Link
 from kontor.billing.metering.live_prices import LivePrices
+from kontor.billing.metering.policy.classifier import RuleClassifier
+from kontor.billing.metering.policy.packs import load_packs
 from kontor.billing.metering.recorder import Recorder
 from kontor.billing.metering.upstream import Upstreams
 from kontor.core import db, telemetry
@@ -83,12 +86,15 @@ class GatewayProcess:
         purses = Purses(link, journal.writer, clock, rates)
         spending = Spending(purses, prices, clock, settings.unpriced)
         catalogue = catalogue_of(settings, packaged())
-        self._gateway = Gateway(keys, journal, Forwarder(upstreams, journal, clock, prices=prices), catalogue, spending)
+        guard = Guard(load_packs(settings.policy_dir), RuleClassifier(), clock)
+        forwarder = Forwarder(upstreams, journal, clock, prices=prices)
+        self._gateway = Gateway(keys, journal, forwarder, catalogue=catalogue, spending=spending, guard=guard)
         beside = [
             _beside(keys.follow()),
             _beside(prices.follow(link)),
             _beside(recorder.run()),
             _beside(purses.tidy()),
+            _beside(_write_hits(guard, link)),
         ]
         deployments = [one.name for one in catalogue.deployments]
         log.info("gateway.started", deployments=deployments, port=settings.gateway_port)
@@ -101,6 +107,8 @@ class GatewayProcess:
         try:
             async with asyncio.timeout(LAST_FLUSH_S):
                 await recorder.flush()
+                async with link.connection() as connection:
+                    await guard.write(connection)
                 await purses.give_back()
         except (DatabaseAway, TimeoutError):
             log.warning("gateway.journal_left", folder=str(settings.journal_path))
@@ -108,6 +116,17 @@ class GatewayProcess:
         await upstreams.close()
         await link.close()
         await send({"type": "lifespan.shutdown.complete"})
+
+
+async def _write_hits(guard: Guard, link: Link) -> None:
+    """Until cancelled: what the policy has counted is in Postgres a second later."""
+    while True:
+        await asyncio.sleep(1)
+        try:
+            async with link.connection() as connection:
+                await guard.write(connection)
+        except DatabaseAway:
+            continue
 
 
 def _beside(work: Coroutine[Any, Any, None]) -> asyncio.Task[None]:

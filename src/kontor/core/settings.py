@@ -85,6 +85,7 @@ class Settings(BaseSettings):
     models_file: Path | None = Field(
         None, description="the catalogue of models; default what the provider settings say"
     )
+    policy_dir: Path | None = Field(None, description="folder of policy packs that replace or join the shipped ones")
     unpriced: Literal["serve", "refuse"] = Field("serve", description="what becomes of a model without a price")
     requests_per_minute: int = Field(600, ge=1, description="of a tenant without limits of its own")
     tokens_per_minute: int = Field(2_000_000, ge=1, description="of a tenant without limits of its own")

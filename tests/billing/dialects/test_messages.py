@@ -17,6 +17,11 @@ NOTICE = "Dies ist keine medizinische Beratung."
 RULE = {"type": "text", "text": "Keine Diagnosen."}
 
 
+def missing(tail: str) -> str | None:
+    """Whether the notice is, by the policy's own rule in short."""
+    return None if not tail or NOTICE.casefold() in tail.casefold() else f"\n\n{NOTICE}"
+
+
 def body(**more: Any) -> bytes:
     return orjson.dumps(
         {"model": "assistant", "max_tokens": 100, "messages": [{"role": "user", "content": "Hallo"}], **more}
@@ -103,7 +108,7 @@ def test_a_stream_that_ends_before_its_last_counts_is_counted_as_far_as_it_was_a
 
 
 def test_a_notice_is_a_block_after_the_last_one() -> None:
-    reader = MESSAGES.reader(MESSAGES.read(body(stream=True)), NOTICE)
+    reader = MESSAGES.reader(MESSAGES.read(body(stream=True)), missing)
 
     passed = reader.feed(start(input_tokens=1) + said("Ja.", 0) + said("Gut.", 1) + delta(output_tokens=3) + STOP)
 
@@ -117,7 +122,7 @@ def test_a_notice_is_a_block_after_the_last_one() -> None:
     "rest", [said("Ja.") + delta("tool_use"), said(f"Ja. {NOTICE}") + delta(), delta(), b"data: 7\n\n" + delta()]
 )
 def test_a_stream_without_a_final_answer_or_with_the_notice_passes_as_it_is(rest: bytes) -> None:
-    reader = MESSAGES.reader(MESSAGES.read(body(stream=True)), NOTICE)
+    reader = MESSAGES.reader(MESSAGES.read(body(stream=True)), missing)
 
     assert reader.feed(start(input_tokens=1) + rest) == start(input_tokens=1) + rest
 
@@ -125,11 +130,11 @@ def test_a_stream_without_a_final_answer_or_with_the_notice_passes_as_it_is(rest
 def test_a_whole_answer_ends_with_the_notice_once() -> None:
     answer = {"stop_reason": "end_turn", "content": [{"type": "text", "text": "Ja."}]}
 
-    changes = [MESSAGES.noticed(answer, NOTICE), MESSAGES.noticed(answer, NOTICE)]
+    changes = [MESSAGES.complete(answer, missing), MESSAGES.complete(answer, missing)]
 
     assert changes == [True, False]
     assert answer["content"][-1] == {"type": "text", "text": f"\n\n{NOTICE}"}
-    assert not MESSAGES.noticed({"stop_reason": "end_turn", "content": [7]}, NOTICE)
+    assert not MESSAGES.complete({"stop_reason": "end_turn", "content": [7]}, missing)
 
 
 def test_refusals_have_anthropics_form() -> None:

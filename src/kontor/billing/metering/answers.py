@@ -86,6 +86,16 @@ METHOD: Final = Refusal(
 PROVIDER_FAILED: Final = Refusal(503, "gateway.provider_unavailable", PROVIDER_DOWN, retry_after_s=10)
 
 
+PROHIBITED: Final = Refusal(
+    403,
+    "gateway.prohibited",
+    Text(
+        de="Dabei kann ich nicht helfen: Das verbieten die Nutzungsregeln. Wenn das ein Irrtum ist, formulieren Sie "
+        "die Frage bitte anders oder schreiben Sie MENSCH.",
+        en="I cannot help with that: the acceptable-use policy prohibits it. If this is a mistake, please rephrase "
+        "your question or write HUMAN.",
+    ),
+)
 UNPRICED: Final = Refusal(
     403,
     "gateway.unpriced",

@@ -22,7 +22,7 @@ from kontor.billing.metering.budgets.purses import Reservation
 from kontor.billing.metering.caller import Caller
 from kontor.billing.metering.catalogue import Deployment
 from kontor.billing.metering.connection import NoAnswer, NotConnected, Slow, UpstreamError
-from kontor.billing.metering.dialects.dialect import Asked, Dialect, Talk
+from kontor.billing.metering.dialects.dialect import Asked, Dialect, Missing, Talk
 from kontor.billing.metering.dialects.events import EventTooLong, Reader
 from kontor.billing.metering.health import Health
 from kontor.billing.metering.journal import Journal, Ticket
@@ -80,7 +80,7 @@ class Order:
     route: tuple[Deployment, ...]
     reservation: Reservation | None = None
     rules: str = ""
-    notice: str | None = None
+    missing: Missing | None = None
 
 
 @dataclass(slots=True)
@@ -193,15 +193,20 @@ class Forwarder:
         tokens = made.order.dialect.counted(answer) if answer is not None else None
         self._close(made, tokens or estimate(len(made.sent), len(body)), Outcome.ANSWERED)
         self.health.succeeded(made.deployment.name)
-        dialect, notice = made.order.dialect, made.order.notice
-        if notice is not None and answer is not None and isinstance(dialect, Talk) and dialect.noticed(answer, notice):
+        dialect, missing = made.order.dialect, made.order.missing
+        if (
+            missing is not None
+            and answer is not None
+            and isinstance(dialect, Talk)
+            and dialect.complete(answer, missing)
+        ):
             body = orjson.dumps(answer)
         kind = response.headers.get(b"content-type", JSON)
         await caller.answer(body, status=response.status, kind=kind, x_request_id=str(made.ticket.call.id))
         return Ended.DONE
 
     async def _stream(self, made: _Try, response: Response, dialect: Talk, caller: Caller) -> Ended:
-        reader = dialect.reader(made.order.asked, made.order.notice)
+        reader = dialect.reader(made.order.asked, made.order.missing)
         try:
             first = await response.chunk()
         except UpstreamError as error:

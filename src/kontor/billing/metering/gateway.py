@@ -22,6 +22,7 @@ from kontor.billing.metering.dialects.embeddings import Embeddings
 from kontor.billing.metering.dialects.messages import Messages
 from kontor.billing.metering.dialects.responses import Responses
 from kontor.billing.metering.forward import Forwarder, Order, ProviderFailed
+from kontor.billing.metering.guard import Guard
 from kontor.billing.metering.journal import Journal, JournalFull
 from kontor.billing.metering.key_cache import KeyCache
 from kontor.billing.metering.keys import Key, bearer, key_hash
@@ -50,11 +51,14 @@ class Gateway:
         keys: KeyCache,
         journal: Journal,
         forwarder: Forwarder,
+        *,
         catalogue: Catalogue,
         spending: Spending,
+        guard: Guard,
     ) -> None:
         self.catalogue = catalogue
         self._spending = spending
+        self._guard = guard
         self._keys = keys
         self._journal = journal
         self._forwarder = forwarder
@@ -122,10 +126,21 @@ class Gateway:
         route = self.catalogue.route(asked.model, dialect.name, key.residency)
         if not route:
             raise Refused(answers.RESIDENCY_NOT_SERVED)
+        if isinstance(dialect, Talk) and self._guard.prohibits(dialect, asked, admitted.tenant) is not None:
+            raise Refused(answers.PROHIBITED)
         most_output = model.most_output_tokens if asked.most_output is None else asked.most_output
         held = await self._spending.hold(key, admitted.tenant, route, size, most_output)
         try:
-            order = Order(key, admitted.tenant, dialect, asked, held.route, held.reservation)
+            order = Order(
+                key,
+                admitted.tenant,
+                dialect,
+                asked,
+                held.route,
+                held.reservation,
+                rules=self._guard.rules(key),
+                missing=self._guard.missing(key),
+            )
             await self._forwarder.send(order, caller)
         except ProviderFailed as error:
             raise Refused(answers.PROVIDER_FAILED) from error

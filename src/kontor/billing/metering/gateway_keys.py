@@ -34,13 +34,22 @@ async def issue_key(tx: Tx, instance: InstanceId) -> str:
     return secret
 
 
-async def issue_direct_key(tx: Tx, tenant: TenantId, language: Lang = "de") -> tuple[GatewayKeyId, str]:
+async def issue_direct_key(
+    tx: Tx, tenant: TenantId, language: Lang = "de", residency: str = "eu", *, pack: str = "general"
+) -> tuple[GatewayKeyId, str]:
     """The tenant has a key for its own programs; its id, and the secret, which is stored nowhere."""
     secret, key_hash = mint()
     key = GatewayKeyId(new_id())
     await tx.execute(
         insert(GatewayKey).values(
-            id=key, key_hash=key_hash, kind="direct", tenant_id=tenant, language=language, created_at=tx.now
+            id=key,
+            key_hash=key_hash,
+            kind="direct",
+            tenant_id=tenant,
+            language=language,
+            residency=residency,
+            pack=pack,
+            created_at=tx.now,
         )
     )
     await _tell(tx)
@@ -48,11 +57,18 @@ async def issue_direct_key(tx: Tx, tenant: TenantId, language: Lang = "de") -> t
 
 
 async def bind_key(
-    tx: Tx, instance: InstanceId, tenant: TenantId, language: Lang = "de", residency: str = "eu"
+    tx: Tx,
+    instance: InstanceId,
+    tenant: TenantId,
+    language: Lang = "de",
+    residency: str = "eu",
+    *,
+    pack: str = "general",
 ) -> None:
     """The instance's keys call models for the tenant, only such as its choice of data residency permits.
 
-    Refusals are in its language. A second call changes nothing.
+    The rules of the policy pack go with every call; refusals are in the tenant's language. A second call changes
+    nothing.
 
     Raises KeyUnknown when the instance has no key, or only another tenant's.
     """
@@ -61,7 +77,7 @@ async def bind_key(
         update(GatewayKey)
         .where(GatewayKey.instance_id == instance)
         .where(GatewayKey.tenant_id.is_(None) | (GatewayKey.tenant_id == tenant))
-        .values(tenant_id=tenant, language=language, residency=residency),
+        .values(tenant_id=tenant, language=language, residency=residency, pack=pack),
     )
     if not bound:
         raise KeyUnknown

@@ -21,7 +21,7 @@ State = Literal["active", "suspended"]
 
 @dataclass(frozen=True, slots=True)
 class Key:
-    """A known key. `tenant` is None while its instance waits in the pool."""
+    """A known key. `tenant` is None while its instance waits in the pool; `pack` is the tenant's policy pack."""
 
     id: GatewayKeyId
     kind: Kind
@@ -31,6 +31,7 @@ class Key:
     language: Lang
     is_revoked: bool
     residency: str = "eu"
+    pack: str = "general"
 
 
 def mint() -> tuple[str, bytes]:
@@ -55,9 +56,9 @@ def key_hash(secret: bytes | None) -> bytes | None:
     return hash_secret(secret.decode("ascii"))
 
 
-def key_of(row: tuple[UUID, str, UUID | None, UUID | None, str, str, bool, str]) -> Key:
-    """From the columns (id, kind, instance_id, tenant_id, state, language, is revoked, residency)."""
-    id_, kind, instance, tenant, state, language, is_revoked, residency = row
+def key_of(row: tuple[UUID, str, UUID | None, UUID | None, str, str, bool, str, str]) -> Key:
+    """From the columns (id, kind, instance_id, tenant_id, state, language, is revoked, residency, pack)."""
+    id_, kind, instance, tenant, state, language, is_revoked, residency, pack = row
     return Key(
         GatewayKeyId(id_),
         "instance" if kind == "instance" else "direct",
@@ -67,4 +68,5 @@ def key_of(row: tuple[UUID, str, UUID | None, UUID | None, str, str, bool, str])
         "en" if language == "en" else "de",
         is_revoked,
         residency,
+        pack,
     )

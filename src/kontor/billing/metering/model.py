@@ -47,6 +47,7 @@ class GatewayKey(Base):
     state: Mapped[str] = mapped_column(server_default="active")
     language: Mapped[str] = mapped_column(server_default="de")
     residency: Mapped[str] = mapped_column(server_default="eu")
+    pack: Mapped[str] = mapped_column(server_default="general")
     created_at: Mapped[datetime]
     revoked_at: Mapped[datetime | None]
     changed_at: Mapped[datetime] = mapped_column(server_default=text("clock_timestamp()"), index=True)

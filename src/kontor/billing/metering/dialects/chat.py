@@ -13,13 +13,13 @@ from kontor.billing.metering.answers import CUT, Refusal, openai_problem
 from kontor.billing.metering.dialects.dialect import (
     Asked,
     Fields,
+    Missing,
     NotUnderstood,
     Talk,
     count,
     data,
     dumps,
     flag,
-    lacks,
     messages_of,
     objects,
     only_callers_tools,
@@ -28,6 +28,7 @@ from kontor.billing.metering.dialects.dialect import (
     text_in,
 )
 from kontor.billing.metering.dialects.events import Reader, content_of, split
+from kontor.billing.metering.policy.notices import TAIL_CHARS
 from kontor.billing.metering.usage import Tokens, chat_usage
 from kontor.core.i18n import Lang
 
@@ -80,19 +81,19 @@ class Chat(Talk):
     def said(self, asked: Asked) -> str:
         return "\n".join(since_last_answer(asked.fields["messages"]))
 
-    def reader(self, asked: Asked, notice: str | None = None) -> Reader:
-        return ChatReader(strips_usage=not asked.wants_usage, notice=notice)
+    def reader(self, asked: Asked, missing: Missing | None = None) -> Reader:
+        return ChatReader(strips_usage=not asked.wants_usage, missing=missing)
 
     def counted(self, answer: Mapping[str, Any]) -> Tokens | None:
         return chat_usage(answer.get("usage"))
 
-    def noticed(self, answer: Fields, notice: str) -> bool:
+    def complete(self, answer: Fields, missing: Missing) -> bool:
         changed = False
         for choice in objects(answer.get("choices")):
             message = part(choice, "message")
             text = text_in(message, "content")
-            if choice.get("finish_reason") == "stop" and text and lacks(text, notice):
-                message["content"] = f"{text}\n\n{notice}"
+            if choice.get("finish_reason") == "stop" and text and (more := missing(text)):
+                message["content"] = text + more
                 changed = True
         return changed
 
@@ -121,22 +122,22 @@ class Chat(Talk):
 class ChatReader(Reader):
     """Chunks of a chat; the usage-only one that we asked for and the caller did not is left out."""
 
-    def __init__(self, *, strips_usage: bool, notice: str | None = None) -> None:
+    def __init__(self, *, strips_usage: bool, missing: Missing | None = None) -> None:
         super().__init__()
         self._strips_usage = strips_usage
-        self._notice = notice
+        self._missing = missing
         self._said: dict[str, str] = {}
 
     def _read(self, whole: bytes) -> bytes:
         if b"[DONE]" in whole and _DONE.search(whole):
             self.is_done = True
-        if self._notice is None and (b'"usage"' not in whole or _USAGE.search(whole) is None):
+        if self._missing is None and (b'"usage"' not in whole or _USAGE.search(whole) is None):
             return whole
         return b"".join(map(self._event, split(whole)))
 
     def _event(self, event: bytes) -> bytes:
         has_usage = _USAGE.search(event) is not None
-        if not has_usage and self._notice is None:
+        if not has_usage and self._missing is None:
             return event
         chunk = content_of(event)
         if chunk is None:
@@ -145,18 +146,18 @@ class ChatReader(Reader):
             self.tokens = tokens
             if self._strips_usage and not chunk.get("choices"):
                 return b""
-        if self._notice is None:
+        if self._missing is None:
             return event
-        return self._with_notice(event, chunk, self._notice)
+        return self._completed(event, chunk, self._missing)
 
-    def _with_notice(self, event: bytes, chunk: Fields, notice: str) -> bytes:
+    def _completed(self, event: bytes, chunk: Fields, missing: Missing) -> bytes:
         before: list[Fields] = []
         for choice in objects(chunk.get("choices")):
             index, delta = str(choice.get("index", 0)), part(choice, "delta")
-            self._said[index] = self._said.get(index, "") + text_in(delta, "content")
-            if choice.get("finish_reason") == "stop" and self._said[index] and lacks(self._said[index], notice):
-                # What the last chunk itself says comes before the notice.
-                text = (delta.pop("content", None) or "") + f"\n\n{notice}"
+            self._said[index] = (self._said.get(index, "") + text_in(delta, "content"))[-TAIL_CHARS:]
+            if choice.get("finish_reason") == "stop" and (more := missing(self._said[index])):
+                # What the last chunk itself says comes before what is missing.
+                text = (delta.pop("content", None) or "") + more
                 before.append({"index": choice.get("index", 0), "delta": {"content": text}, "finish_reason": None})
         if not before:
             return event

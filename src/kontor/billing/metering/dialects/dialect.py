@@ -6,7 +6,7 @@ that stands twice, an escaped name). Pure.
 """
 
 from abc import ABC, abstractmethod
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Final
 
@@ -18,6 +18,8 @@ from kontor.billing.metering.usage import Tokens
 from kontor.core.i18n import Lang
 
 Fields = dict[str, Any]
+Missing = Callable[[str], str | None]
+"""What has to follow a final answer that ends like this; None: nothing is missing."""
 dumps = orjson.dumps
 
 _DEAR_TIERS: Final = frozenset({"priority", "flex", "scale"})
@@ -92,12 +94,12 @@ class Talk(Dialect):
         """What the person has said last: the text of the messages since the model's last answer."""
 
     @abstractmethod
-    def reader(self, asked: Asked, notice: str | None = None) -> Reader:
-        """Reads a stream along; a `notice` goes in before the end of a final answer that does not have it."""
+    def reader(self, asked: Asked, missing: Missing | None = None) -> Reader:
+        """Reads a stream along; what is `missing` at the end of a final answer goes in before its end."""
 
     @abstractmethod
-    def noticed(self, answer: Fields, notice: str) -> bool:
-        """A final answer ends with the notice; whether anything had to be changed."""
+    def complete(self, answer: Fields, missing: Missing) -> bool:
+        """A final answer ends with what was missing; whether anything had to be changed."""
 
     @abstractmethod
     def answer(self, asked: Asked, text: str, id_: str, now: int) -> bytes:
@@ -197,11 +199,6 @@ def text_in(fields: Mapping[str, Any], name: str) -> str:
     """The text under a name; an empty one for anything else."""
     value = fields.get(name)
     return value if isinstance(value, str) else ""
-
-
-def lacks(text: str, notice: str) -> bool:
-    """Whether an answer does not hold the notice yet, whatever its spaces and capitals."""
-    return " ".join(notice.split()).casefold() not in " ".join(text.split()).casefold()
 
 
 def event(name: str, data: Mapping[str, Any]) -> bytes:

@@ -13,13 +13,13 @@ from kontor.billing.metering.answers import CUT, Refusal
 from kontor.billing.metering.dialects.dialect import (
     Asked,
     Fields,
+    Missing,
     NotUnderstood,
     Talk,
     count,
     dumps,
     event,
     flag,
-    lacks,
     messages_of,
     objects,
     only_callers_tools,
@@ -28,6 +28,7 @@ from kontor.billing.metering.dialects.dialect import (
     text_in,
 )
 from kontor.billing.metering.dialects.events import Reader, content_of, split
+from kontor.billing.metering.policy.notices import TAIL_CHARS
 from kontor.billing.metering.usage import Source, Tokens, estimate, messages_usage
 from kontor.core.i18n import Lang
 
@@ -77,20 +78,21 @@ class Messages(Talk):
     def said(self, asked: Asked) -> str:
         return "\n".join(since_last_answer(asked.fields["messages"]))
 
-    def reader(self, asked: Asked, notice: str | None = None) -> Reader:
-        return MessagesReader(notice)
+    def reader(self, asked: Asked, missing: Missing | None = None) -> Reader:
+        return MessagesReader(missing)
 
     def counted(self, answer: Mapping[str, Any]) -> Tokens | None:
         return messages_usage(answer.get("usage"))
 
-    def noticed(self, answer: Fields, notice: str) -> bool:
+    def complete(self, answer: Fields, missing: Missing) -> bool:
         content = answer.get("content")
         if answer.get("stop_reason") != "end_turn" or not isinstance(content, list):
             return False
         said = "".join(text_in(block, "text") for block in objects(content) if block.get("type") == "text")
-        if not said or not lacks(said, notice):
+        more = missing(said)
+        if not more:
             return False
-        content.append({"type": "text", "text": f"\n\n{notice}"})
+        content.append({"type": "text", "text": more})
         return True
 
     def answer(self, asked: Asked, text: str, id_: str, now: int) -> bytes:
@@ -117,13 +119,13 @@ class Messages(Talk):
 class MessagesReader(Reader):
     """Events of a message: input is counted in the first, output in the last but one.
 
-    Without the last counts the first ones are no report: the output is guessed. A notice is a block of its own after
-    the last block.
+    Without the last counts the first ones are no report: the output is guessed. What is missing at the end is a
+    block of its own after the last one.
     """
 
-    def __init__(self, notice: str | None = None) -> None:
+    def __init__(self, missing: Missing | None = None) -> None:
         super().__init__()
-        self._notice = notice
+        self._missing = missing
         self._begun: Tokens | None = None
         self._said = ""
         self._blocks = 0
@@ -137,12 +139,12 @@ class MessagesReader(Reader):
     def _read(self, whole: bytes) -> bytes:
         if b"message_stop" in whole and any(_kind(one) == "message_stop" for one in split(whole)):
             self.is_done = True
-        if self._notice is None and b'"usage"' not in whole:
+        if self._missing is None and b'"usage"' not in whole:
             return whole
         return b"".join(map(self._event, split(whole)))
 
     def _event(self, raw: bytes) -> bytes:
-        if self._notice is None and b'"usage"' not in raw:
+        if self._missing is None and b'"usage"' not in raw:
             return raw
         content = content_of(raw)
         if content is None:
@@ -152,19 +154,18 @@ class MessagesReader(Reader):
                 self._begun = messages_usage(part(content, "message").get("usage"))
             case "message_delta":
                 self.tokens = messages_usage(content.get("usage"), since=self._begun)
-                if self._notice is not None and part(content, "delta").get("stop_reason") == "end_turn":
-                    return self._due(self._notice) + raw
+                if self._missing is not None and part(content, "delta").get("stop_reason") == "end_turn":
+                    return self._due(self._missing) + raw
             case "content_block_start":
                 index = content.get("index")
                 self._blocks = max(self._blocks, index + 1 if isinstance(index, int) else 0)
             case "content_block_delta":
-                self._said += text_in(part(content, "delta"), "text")
+                self._said = (self._said + text_in(part(content, "delta"), "text"))[-TAIL_CHARS:]
         return raw
 
-    def _due(self, notice: str) -> bytes:
-        if not self._said or not lacks(self._said, notice):
-            return b""
-        return _block(self._blocks, f"\n\n{notice}")
+    def _due(self, missing: Missing) -> bytes:
+        more = missing(self._said)
+        return _block(self._blocks, more) if more else b""
 
 
 def _kind(raw: bytes) -> object:

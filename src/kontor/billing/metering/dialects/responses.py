@@ -13,13 +13,13 @@ from kontor.billing.metering.answers import CUT, Refusal, openai_problem
 from kontor.billing.metering.dialects.dialect import (
     Asked,
     Fields,
+    Missing,
     NotUnderstood,
     Talk,
     count,
     dumps,
     event,
     flag,
-    lacks,
     objects,
     only_callers_tools,
     part,
@@ -72,17 +72,17 @@ class Responses(Talk):
         given = asked.fields["input"]
         return given if isinstance(given, str) else "\n".join(since_last_answer(given))
 
-    def reader(self, asked: Asked, notice: str | None = None) -> Reader:
-        return ResponsesReader(notice)
+    def reader(self, asked: Asked, missing: Missing | None = None) -> Reader:
+        return ResponsesReader(missing)
 
     def counted(self, answer: Mapping[str, Any]) -> Tokens | None:
         return responses_usage(answer.get("usage"))
 
-    def noticed(self, answer: Fields, notice: str) -> bool:
+    def complete(self, answer: Fields, missing: Missing) -> bool:
         last = _last_text(answer)
-        if answer.get("status") != "completed" or last is None or not lacks(last["text"], notice):
+        if answer.get("status") != "completed" or last is None or not (more := missing(last["text"])):
             return False
-        last["text"] = f"{last['text']}\n\n{notice}"
+        last["text"] += more
         return True
 
     def answer(self, asked: Asked, text: str, id_: str, now: int) -> bytes:
@@ -104,23 +104,23 @@ class Responses(Talk):
 class ResponsesReader(Reader):
     """Events of a response; the last one carries the usage.
 
-    A notice is a delta of its own before the last text is done; the events that repeat the whole text have it too,
-    and events after it have their numbers raised.
+    What is missing at the end is a delta of its own before the last text is done; the events that repeat the whole text
+    have it too, and events after it have their numbers raised.
     """
 
-    def __init__(self, notice: str | None = None) -> None:
+    def __init__(self, missing: Missing | None = None) -> None:
         super().__init__()
-        self._notice = notice
+        self._missing = missing
         self._raised = 0
         self._is_final = True
 
     def _read(self, whole: bytes) -> bytes:
-        if self._notice is None and not any(end in whole for end in _ENDS):
+        if self._missing is None and not any(end in whole for end in _ENDS):
             return whole
         return b"".join(map(self._event, split(whole)))
 
     def _event(self, raw: bytes) -> bytes:
-        if self._notice is None and not any(end in raw for end in _ENDS):
+        if self._missing is None and not any(end in raw for end in _ENDS):
             return raw
         content = content_of(raw)
         if content is None:
@@ -129,16 +129,16 @@ class ResponsesReader(Reader):
         if kind in {"response.completed", "response.incomplete", "response.failed"}:
             self.is_done = True
             self.tokens = responses_usage(part(content, "response").get("usage"))
-        return raw if self._notice is None else self._with_notice(raw, content, self._notice)
+        return raw if self._missing is None else self._completed(raw, content, self._missing)
 
-    def _with_notice(self, raw: bytes, content: Fields, notice: str) -> bytes:
+    def _completed(self, raw: bytes, content: Fields, missing: Missing) -> bytes:
         before = b""
         kind, number = str(content.get("type")), content.get("sequence_number")
-        if kind == "response.output_text.done" and lacks(text_in(content, "text"), notice):
+        if kind == "response.output_text.done" and (more := missing(text_in(content, "text"))):
             names = ("item_id", "output_index", "content_index")
             delta: Fields = {name: content[name] for name in names if name in content}
             numbered = {"sequence_number": number + self._raised} if isinstance(number, int) else {}
-            delta |= {"type": "response.output_text.delta", "delta": f"\n\n{notice}", "logprobs": []} | numbered
+            delta |= {"type": "response.output_text.delta", "delta": more, "logprobs": []} | numbered
             before = event(delta["type"], delta)
             self._raised += 1
         if not self._raised:
@@ -146,8 +146,7 @@ class ResponsesReader(Reader):
         if isinstance(number, int):
             content["sequence_number"] = number + self._raised
         for one in _texts_in(content):
-            if lacks(one["text"], notice):
-                one["text"] = f"{one['text']}\n\n{notice}"
+            one["text"] += missing(one["text"]) or ""
         return before + event(kind, content)
 
 

@@ -1,0 +1,78 @@
+"""What the gateway asks of the policy: the rules in front of a request, what is missing at its end, what is prohibited.
+
+Hits are counted by tenant, Berlin day and category, never with a word of what was said, and written by `write`.
+"""
+
+from collections import Counter
+from collections.abc import Mapping
+from datetime import date
+from typing import Final
+from uuid import UUID
+
+import asyncpg
+from prometheus_client import Counter as Metric
+
+from kontor.billing.metering.dialects.dialect import Asked, Missing, Talk
+from kontor.billing.metering.keys import Key
+from kontor.billing.metering.policy.classifier import Category, Classifier
+from kontor.billing.metering.policy.notices import needs_notice
+from kontor.billing.metering.policy.packs import GENERAL, Pack
+from kontor.core.clock import Clock, day_of
+from kontor.core.i18n import Lang
+from kontor.core.ids import TenantId
+
+HITS: Final = Metric("kontor_gateway_prohibited_total", "Requests refused by the acceptable-use policy", ["category"])
+
+_WRITE: Final = """
+INSERT INTO policy_hits AS h (tenant_id, day, category, hits)
+SELECT * FROM unnest($1::uuid[], $2::date[], $3::text[], $4::bigint[]) ORDER BY 1, 2, 3
+ON CONFLICT (tenant_id, day, category) DO UPDATE SET hits = h.hits + excluded.hits
+"""
+
+
+class Guard:
+    """Packs and classifier together. An unknown pack counts as the general one."""
+
+    def __init__(self, packs: Mapping[str, Pack], classifier: Classifier, clock: Clock) -> None:
+        self._packs = packs
+        self._classifier = classifier
+        self._clock = clock
+        self._hits: Counter[tuple[UUID, date, str]] = Counter()
+        self._systems: dict[tuple[str, Lang], str] = {}
+
+    def rules(self, key: Key) -> str:
+        """The system message that goes in front of the key's requests."""
+        known = self._systems.get((key.pack, key.language))
+        if known is None:
+            known = self._systems[key.pack, key.language] = self._pack(key).system(key.language)
+        return known
+
+    def missing(self, key: Key) -> Missing | None:
+        """What finds the notice that a final answer lacks; None when the key's pack has none."""
+        pack = self._pack(key)
+        if pack.notice is None:
+            return None
+        return lambda tail: needs_notice(pack, key.language, tail)
+
+    def prohibits(self, dialect: Talk, asked: Asked, tenant: TenantId) -> Category | None:
+        """What is prohibited in what the person has said last; the hit is counted."""
+        finding = self._classifier.classify(dialect.said(asked))
+        if finding is None:
+            return None
+        self._hits[tenant, day_of(self._clock.now()), finding.category.value] += 1
+        HITS.labels(finding.category.value).inc()
+        return finding.category
+
+    async def write(self, connection: asyncpg.Connection) -> None:
+        """What was counted is in Postgres. A failure keeps the counts for the next time."""
+        hits = dict(self._hits)
+        if not hits:
+            return
+        columns = zip(*((*place, count) for place, count in hits.items()), strict=True)
+        await connection.execute(_WRITE, *(list(column) for column in columns))
+        for place, count in hits.items():
+            self._hits[place] -= count
+        self._hits = +self._hits
+
+    def _pack(self, key: Key) -> Pack:
+        return self._packs.get(key.pack) or self._packs[GENERAL]
