@@ -3,14 +3,14 @@
 Hits are counted by tenant, Berlin day and category, never with a word of what was said, and written by `write`.
 """
 
-from collections import Counter
+import collections
 from collections.abc import Mapping
 from datetime import date
 from typing import Final
 from uuid import UUID
 
 import asyncpg
-from prometheus_client import Counter as Metric
+from prometheus_client import Counter
 
 from kontor.billing.metering.dialects.dialect import Asked, Missing, Talk
 from kontor.billing.metering.keys import Key
@@ -21,7 +21,7 @@ from kontor.core.clock import Clock, day_of
 from kontor.core.i18n import Lang
 from kontor.core.ids import TenantId
 
-HITS: Final = Metric("kontor_gateway_prohibited_total", "Requests refused by the acceptable-use policy", ["category"])
+HITS: Final = Counter("kontor_gateway_prohibited_total", "Requests refused by the acceptable-use policy", ["category"])
 
 _WRITE: Final = """
 INSERT INTO policy_hits AS h (tenant_id, day, category, hits)
@@ -37,7 +37,7 @@ class Guard:
         self._packs = packs
         self._classifier = classifier
         self._clock = clock
-        self._hits: Counter[tuple[UUID, date, str]] = Counter()
+        self._hits: collections.Counter[tuple[UUID, date, str]] = collections.Counter()
         self._systems: dict[tuple[str, Lang], str] = {}
 
     def rules(self, key: Key) -> str:
