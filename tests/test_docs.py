@@ -83,7 +83,8 @@ def test_operations_lists_every_metric_and_no_other() -> None:
         call.args[0].value
         for _, tree in _modules(SOURCE)
         for call in ast.walk(tree)
-        if isinstance(call, ast.Call) and _name_of(call.func) in METRICS and isinstance(call.args[0], ast.Constant)
+        if isinstance(call, ast.Call) and _name_of(call.func) in METRICS and call.args
+        if isinstance(call.args[0], ast.Constant)
     }
 
     assert made
