@@ -13,6 +13,7 @@ from typing import Any, Final
 import structlog
 import uvicorn
 
+from kontor.app import gateway_config, gateway_workers
 from kontor.app.providers import catalogue_of
 from kontor.billing.metering.budgets.draw import Rates
 from kontor.billing.metering.budgets.purses import Purses
@@ -44,8 +45,23 @@ KEEP_ALIVE_S: Final = 75
 def run(settings: Settings) -> None:
     """Serves until SIGTERM or SIGINT; running answers end first, for at most DRAIN_S."""
     telemetry.configure(settings.log_format)
-    config = uvicorn.Config(
-        GatewayProcess(settings),
+    if settings.gateway_workers == 1:
+        uvicorn.Server(_config(GatewayProcess(settings), settings)).run()
+    else:
+        gateway_workers.serve(_config("kontor.app.gateway:worker", settings), settings)
+
+
+def worker() -> "GatewayProcess":
+    """The application of one of several workers, by the environment that it has from its parent."""
+    settings = Settings()
+    telemetry.configure(settings.log_format)
+    return GatewayProcess(settings)
+
+
+def _config(app: "GatewayProcess | str", settings: Settings) -> uvicorn.Config:
+    return uvicorn.Config(
+        app,
+        factory=isinstance(app, str),
         host=settings.gateway_host,
         port=settings.gateway_port,
         loop="uvloop",
@@ -58,7 +74,6 @@ def run(settings: Settings) -> None:
         timeout_keep_alive=KEEP_ALIVE_S,
         timeout_graceful_shutdown=DRAIN_S,
     )
-    uvicorn.Server(config).run()
 
 
 class GatewayProcess:
@@ -88,13 +103,23 @@ class GatewayProcess:
         catalogue = catalogue_of(settings, packaged())
         guard = Guard(load_packs(settings.policy_dir), RuleClassifier(), clock)
         forwarder = Forwarder(upstreams, journal, clock, prices=prices)
-        self._gateway = Gateway(keys, journal, forwarder, catalogue=catalogue, spending=spending, guard=guard)
+        self._gateway = Gateway(
+            keys,
+            journal,
+            forwarder,
+            catalogue=catalogue,
+            spending=spending,
+            guard=guard,
+            metrics=gateway_workers.metrics,
+        )
         beside = [
             _beside(keys.follow()),
             _beside(prices.follow(link)),
             _beside(recorder.run()),
             _beside(purses.tidy()),
             _beside(_write_hits(guard, link)),
+            _beside(gateway_config.follow(settings, self._gateway, guard)),
+            _beside(gateway_workers.end_with_parent()),
         ]
         deployments = [one.name for one in catalogue.deployments]
         log.info("gateway.started", deployments=deployments, port=settings.gateway_port)

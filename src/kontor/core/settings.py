@@ -60,6 +60,7 @@ class Settings(BaseSettings):
     api_port: int = 8080
     gateway_host: str = "127.0.0.1"
     gateway_port: int = 8081
+    gateway_workers: int = Field(1, ge=1, le=64, description="processes behind the gateway's port")
     gateway_url: str = Field("http://127.0.0.1:8081", description="where instances reach the gateway")
     model_port: int = 8082
     model_control_token: SecretStr | None = Field(None, description="switches on the built-in model's test controls")

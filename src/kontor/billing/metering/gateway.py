@@ -55,10 +55,12 @@ class Gateway:
         catalogue: Catalogue,
         spending: Spending,
         guard: Guard,
+        metrics: Callable[[], bytes] = generate_latest,
     ) -> None:
         self.catalogue = catalogue
         self._spending = spending
         self._guard = guard
+        self._metrics_text = metrics
         self._keys = keys
         self._journal = journal
         self._forwarder = forwarder
@@ -196,7 +198,7 @@ class Gateway:
         await caller.answer(orjson.dumps({"status": "ok" if status == 200 else "full", **checks}), status=status)  # noqa: PLR2004
 
     async def _metrics(self, caller: Caller) -> None:
-        await caller.answer(generate_latest(), kind=CONTENT_TYPE_LATEST.encode())
+        await caller.answer(self._metrics_text(), kind=CONTENT_TYPE_LATEST.encode())
 
 
 def _not_found(key: Key) -> int:

@@ -40,6 +40,11 @@ class Guard:
         self._hits: collections.Counter[tuple[UUID, date, str]] = collections.Counter()
         self._systems: dict[tuple[str, Lang], str] = {}
 
+    def replace(self, packs: Mapping[str, Pack]) -> None:
+        """These packs count from now on."""
+        self._packs = packs
+        self._systems.clear()
+
     def rules(self, key: Key) -> str:
         """The system message that goes in front of the key's requests."""
         known = self._systems.get((key.pack, key.language))

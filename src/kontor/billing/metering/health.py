@@ -17,7 +17,10 @@ FIRST_PAUSE_S: Final = 5.0
 LONGEST_PAUSE_S: Final = 60.0
 
 OPEN: Final = Gauge(
-    "kontor_gateway_deployment_open", "1 while a deployment is not called because it fails", ["deployment"]
+    "kontor_gateway_deployment_open",
+    "1 while a deployment is not called because it fails",
+    ["deployment"],
+    multiprocess_mode="livemax",
 )
 
 

@@ -29,7 +29,11 @@ log = structlog.get_logger(__name__)
 
 SEGMENT_BYTES: Final = 4 * 1024 * 1024
 
-FULL = Gauge("kontor_gateway_journal_full", "1 while calls are refused because the journal cannot be written: alarm")
+FULL = Gauge(
+    "kontor_gateway_journal_full",
+    "1 while calls are refused because the journal cannot be written: alarm",
+    multiprocess_mode="livemax",
+)
 UNWRITTEN = Counter("kontor_gateway_journal_unwritten_total", "Closes kept in memory because their write failed: alarm")
 ADOPTED = Counter("kontor_gateway_journal_adopted_total", "Segments taken over from processes that are gone")
 

@@ -30,7 +30,11 @@ _LONGEST_PAUSE_S: Final = 5.0
 
 RECORDED = Counter("kontor_gateway_usage_recorded_total", "Usage events written to Postgres")
 DROPPED = Counter("kontor_gateway_usage_dropped_total", "Usage events of keys that were erased")
-BEHIND = Gauge("kontor_gateway_recorder_behind", "1 while Postgres does not take usage events: alarm when it lasts")
+BEHIND = Gauge(
+    "kontor_gateway_recorder_behind",
+    "1 while Postgres does not take usage events: alarm when it lasts",
+    multiprocess_mode="livemax",
+)
 
 _STORE: Final = f"""
 WITH incoming AS (
