@@ -83,6 +83,8 @@ class GatewayRig:
             "KONTOR_STATE_DIR": str(self.folder),
             "KONTOR_GATEWAY_PORT": str(port),
             "KONTOR_MODEL_PORT": self._model_url.rpartition(":")[2],
+            "KONTOR_REQUESTS_PER_MINUTE": "1000000",
+            "KONTOR_TOKENS_PER_MINUTE": "1000000000",
             "OPENAI_API_KEY": "",
             "OPENAI_BASE_URL": "",
         }

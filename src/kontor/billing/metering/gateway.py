@@ -12,7 +12,7 @@ import orjson
 from prometheus_client import CONTENT_TYPE_LATEST, Counter, generate_latest
 
 from kontor.billing.metering import answers
-from kontor.billing.metering.answers import SSE, Refusal
+from kontor.billing.metering.answers import JSON, SSE, Refusal
 from kontor.billing.metering.budgets.spending import Refused, Spending
 from kontor.billing.metering.caller import Caller, CallerGone, Receive, Scope, Send, TooLarge
 from kontor.billing.metering.catalogue import Catalogue
@@ -173,11 +173,9 @@ class Gateway:
             await self._refuse(caller, refusal)
             return
         REFUSED.labels(refusal.code).inc()
-        text, id_, now = refusal.text(key.language), new_id().hex, int(time())
-        if asked.is_stream:
-            await caller.answer(dialect.answer_stream(asked, text, id_, now), kind=SSE)
-        else:
-            await caller.answer(dialect.answer(asked, text, id_, now))
+        text, id_, now = refusal.text(key.language), new_id(), int(time())
+        answer, kind = (dialect.answer_stream, SSE) if asked.is_stream else (dialect.answer, JSON)
+        await caller.answer(answer(asked, text, id_.hex, now), kind=kind, x_request_id=encode("req", id_))
 
     async def _refuse(self, caller: Caller, refusal: Refusal, **headers: str) -> None:
         REFUSED.labels(refusal.code).inc()

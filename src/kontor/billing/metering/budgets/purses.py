@@ -103,14 +103,13 @@ class Purse:
         """Whether an instant lies in the minute whose rate was drawn."""
         return self.minute is not None and 0 <= (at - self.minute).total_seconds() < draw.MINUTE_S
 
-    def has(self, nano: int, tokens: int, at: datetime) -> bool:
-        """Whether a call fits into what is left."""
-        return (
-            self.is_in(at)
-            and self.requests_left >= 1
-            and self.tokens_left >= tokens
-            and all(one.left_nano >= nano and (one.ends_at is None or at < one.ends_at) for one in self.slices)
-        )
+    def has_time(self, tokens: int, at: datetime) -> bool:
+        """Whether a call fits into what is left of the minute."""
+        return self.is_in(at) and self.requests_left >= 1 and self.tokens_left >= tokens
+
+    def has_money(self, nano: int, at: datetime) -> bool:
+        """Whether a call fits into what is left of all budgets."""
+        return all(one.left_nano >= nano and (one.ends_at is None or at < one.ends_at) for one in self.slices)
 
 
 class Reservation:
@@ -203,8 +202,9 @@ class Purses:
         now = self._now()
         if purse.exhausted is not None and now < purse.refuses_until and nano >= purse.refuses_nano:
             raise Exhausted(purse.exhausted)
-        since = GOOD_S if now < self._away_until else FRESH_S
-        return now - purse.read_at <= since and purse.has(nano, tokens, at)
+        if now < self._away_until:  # rates wait for Postgres, money does not
+            return now - purse.read_at <= GOOD_S and purse.has_money(nano, at)
+        return now - purse.read_at <= FRESH_S and purse.has_time(tokens, at) and purse.has_money(nano, at)
 
     async def _fill(self, purse: Purse, key: UUID | None, nano: int, tokens: int, at: datetime) -> None:
         """There is enough for the call. Raises what reserve raises."""
