@@ -49,6 +49,7 @@ SYSTEM_UOW_CALLERS = {
     "app/reactions.py": "a key's state belongs to the gateway, which knows no tenant setting",
     "app/worker.py": "sweeps what has expired",
     "billing/metering/rerate.py": "re-rates the usage of all tenants",
+    "billing/metering/budgets/alerts.py": "looks at the budgets of all tenants",
     "tenants/leaving/build.py": "sweeps expired exports of all tenants",
     "tenants/leaving/eraser.py": "erases a tenant with everything that is not only its own",
     "tenants/leaving/replay.py": "erases anew what a restore brought back",

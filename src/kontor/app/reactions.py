@@ -3,12 +3,14 @@
 from sqlalchemy import select
 
 from kontor.app.container import Container
+from kontor.billing.events import AllowanceReached
 from kontor.core.db import Tx
 from kontor.core.events import Reactions
 from kontor.core.ids import TenantId
 from kontor.tenants.events import AssistantRemoved, TenantResumed, TenantSuspended
 from kontor.tenants.leaving.eraser import advance_at_once
 from kontor.tenants.model import Tenant, TenantState
+from kontor.tenants.people.budget_letter import notify_of_budget
 from kontor.tenants.talk.events import HumanRequested
 from kontor.tenants.talk.notify import notify_members
 
@@ -19,6 +21,16 @@ def reactions(container: Container) -> Reactions:
 
     async def tell_members_that_a_human_is_wanted(event: HumanRequested) -> None:
         await notify_members(database, links, event)
+
+    async def tell_who_pays(event: AllowanceReached) -> None:
+        await notify_of_budget(
+            database,
+            links,
+            event.tenant,
+            event.percent,
+            is_pilot=event.period == "total",
+            is_cap=event.is_cap,
+        )
 
     async def pause_keys(event: TenantSuspended) -> None:
         async with database.system_uow() as tx:
@@ -34,6 +46,7 @@ def reactions(container: Container) -> Reactions:
         await advance_at_once(database, event.tenant)
 
     return {
+        AllowanceReached: [tell_who_pays],
         HumanRequested: [tell_members_that_a_human_is_wanted],
         AssistantRemoved: [go_on_with_the_erasure],
         TenantSuspended: [pause_keys],

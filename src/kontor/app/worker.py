@@ -18,6 +18,7 @@ from kontor.app.container import Container
 from kontor.app.reactions import reactions
 from kontor.app.schema import METADATA
 from kontor.billing.metering import rerate
+from kontor.billing.metering.budgets import alerts
 from kontor.core import idempotency, mail, telemetry
 from kontor.core.audit import SYSTEM
 from kontor.core.errors import DomainError, Unavailable
@@ -97,6 +98,9 @@ def work_of(container: Container, runtime: Runtime) -> Work:
     async def keep_retention() -> None:
         await retention.purge_all(database)
 
+    async def tell_of_budgets() -> None:
+        await alerts.tell_due(database)
+
     async def rerate_usage() -> None:
         await rerate.rerate(database, SYSTEM)
 
@@ -118,6 +122,7 @@ def work_of(container: Container, runtime: Runtime) -> Work:
             Schedule("people.sweep", "13 * * * *", sweep_people),
             Schedule("exports.sweep", "23 * * * *", drop_old_exports),
             Schedule("erasures.advance", "* * * * *", go_on_with_erasures),
+            Schedule(alerts.SCHEDULE, alerts.EVERY_MINUTE, tell_of_budgets),
             Schedule(rerate.SCHEDULE, rerate.EVERY_HOUR, rerate_usage),
             Schedule(retention.SCHEDULE, retention.EVERY_NIGHT, keep_retention),
         ),

@@ -3,6 +3,7 @@
 Invariants: members never exceed seats; a tenant always has an owner; only an owner makes or changes an owner.
 """
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Final
@@ -74,6 +75,17 @@ class Offer:
     email: str
     role: Role
     has_account: bool
+
+
+async def people_with(tx: Tx, tenant: TenantId, *roles: Role) -> Sequence[Person]:
+    """The members who have one of the roles, oldest first."""
+    found = (
+        select(Person)
+        .join(Membership, Membership.person_id == Person.id)
+        .where(Membership.tenant_id == tenant, Membership.role.in_(roles))
+        .order_by(Person.id)
+    )
+    return (await tx.scalars(found)).all()
 
 
 async def list_members(tx: Tx, tenant: TenantId) -> list[MemberView]:

@@ -56,6 +56,10 @@ class Links:
         """Accepts an invitation."""
         return f"{self.base_url}/invitation?token={token}"
 
+    def usage(self) -> str:
+        """What was used, in the portal."""
+        return f"{self.base_url}/usage"
+
     def conversation(self, conversation: str) -> str:
         """One conversation in the portal."""
         return f"{self.base_url}/conversations/{conversation}"

@@ -1,7 +1,5 @@
 """Telling the tenant that somebody waits for a human."""
 
-from sqlalchemy import select
-
 from kontor.core import mail
 from kontor.core.db import Database
 from kontor.core.errors import NotFound
@@ -11,7 +9,8 @@ from kontor.core.mail import Button, Letter
 from kontor.tenants.lifecycle.company import profile_of
 from kontor.tenants.lifecycle.rows import tenant_of
 from kontor.tenants.people import addresses
-from kontor.tenants.people.model import Membership, Person, Role
+from kontor.tenants.people.members import people_with
+from kontor.tenants.people.model import Role
 from kontor.tenants.people.sign_up import Links
 from kontor.tenants.talk.conversation import read
 from kontor.tenants.talk.events import HumanRequested
@@ -34,13 +33,7 @@ async def notify_members(database: Database, links: Links, event: HumanRequested
         row.notified_at = tx.now
         company = (await profile_of(tx.vault, await tenant_of(tx, event.tenant))).legal_name
         url = links.conversation(encode(PREFIXES["conversation"], event.conversation))
-        people = await tx.scalars(
-            select(Person)
-            .join(Membership, Membership.person_id == Person.id)
-            .where(Membership.tenant_id == event.tenant, Membership.role.in_([Role.OWNER, Role.ADMIN]))
-            .order_by(Person.id)
-        )
-        for person in people:
+        for person in await people_with(tx, event.tenant, Role.OWNER, Role.ADMIN):
             lang = as_lang(person.language) or DEFAULT
             await mail.send(
                 tx,
