@@ -69,7 +69,7 @@ async def main(order: dict[str, Any]) -> None:
     vault = Vault(FolderKeyStore(Path(order["keys"])), base64.b64decode(order["master_key"]))
     database = Database(DatabaseUrls(**order["urls"]), AheadClock(timedelta(seconds=order["ahead_s"])), vault)
     runtime = LocalRuntime(Path(order["instances"]), Path(order["cache"]))
-    blueprint = Blueprint(database, packaged(), load_sellers("http://kontor.example"), order["gateway_url"])
+    blueprint = Blueprint(database, load_sellers("http://kontor.example"), order["gateway_url"])
     worker: Any = Reconciler(
         database, runtime, MeteredKeys(load_plans(), packaged()), blueprint, Making("local", RELEASE, MEMORY_MB, 0)
     )

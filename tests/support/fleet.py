@@ -50,7 +50,7 @@ class Fleet:
         self.clock = clock
         self.runtime = FakeRuntime(starts_ready=False)
         self.gateway = Keys(load_plans(), packaged())
-        self.blueprint = Blueprint(database, packaged(), load_sellers("http://kontor.example"), GATEWAY)
+        self.blueprint = Blueprint(database, load_sellers("http://kontor.example"), GATEWAY)
         self.pool_size = pool_size
         self.release = RELEASE
         self.starts = 2

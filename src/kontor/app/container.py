@@ -2,6 +2,7 @@
 
 from kontor.app.adapters import ConfiguredDeployments, MeteredKeys, PricedPlans, RecordedUsage
 from kontor.billing import plans
+from kontor.billing.metering.policy.packs import load_packs
 from kontor.core import db
 from kontor.core.clock import Clock, SystemClock
 from kontor.core.crypto import FolderKeyStore, Vault
@@ -34,6 +35,7 @@ class Container:
         self.catalogue = catalogue.packaged()
         self.sellers = load_sellers(settings.base_url, settings.sellers_file)
         self.prices = plans.load(settings.plans_file)
+        self.packs = load_packs(settings.policy_dir)
         self.keys = MeteredKeys(self.prices, self.catalogue)
         self.usage = RecordedUsage()
         self.erasures = FolderRegister(settings.keys_path.parent / "erasures.jsonl")

@@ -62,7 +62,7 @@ def reconciler_of(container: Container, runtime: LocalRuntime | FakeRuntime) -> 
         database,
         runtime,
         container.keys,
-        Blueprint(database, container.catalogue, container.sellers, settings.gateway_url),
+        Blueprint(database, container.sellers, settings.gateway_url),
         Making(SITE, RELEASE, settings.instance_memory_mb, settings.pool_size),
         starts=STARTS,
         on_observation=Watch(database),

@@ -64,7 +64,6 @@ def spec_for(model: str, **changes: object) -> InstanceSpec:
         operator="Betrieb GmbH",
         language="de",
         system_prompt="Wir öffnen um 7 Uhr.",
-        rules=(),
     )
     spec = InstanceSpec(
         instance=InstanceId(new_id()),

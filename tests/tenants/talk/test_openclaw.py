@@ -117,7 +117,6 @@ def _spec(model_url: str) -> InstanceSpec:
             operator="Betrieb GmbH",
             language="de",
             system_prompt="Wir öffnen um 7 Uhr.",
-            rules=(),
         ),
         memory_mb=900,
         gateway_url=model_url,

@@ -11,13 +11,11 @@ from kontor.core.crypto import KeyDestroyed
 from kontor.core.db import Database
 from kontor.core.i18n import DEFAULT, as_lang
 from kontor.core.ids import InstanceId
-from kontor.tenants.contracts.catalogue import Catalogue
 from kontor.tenants.lifecycle.assistant import opened
 from kontor.tenants.lifecycle.company import profile_of
 from kontor.tenants.model import Tenant
 from kontor.tenants.provisioning.model import Assignment, AssistantSettings, Instance
 from kontor.tenants.provisioning.openclaw_config import workspace_files
-from kontor.tenants.provisioning.policy import rules_of
 from kontor.tenants.provisioning.runtime import RuntimeFailure
 from kontor.tenants.provisioning.secrets import open_secrets
 from kontor.tenants.provisioning.spec import InstanceSpec
@@ -34,9 +32,8 @@ class _Rows:
 class Blueprint:
     """Specs and files of instances. `gateway_url` is where they reach the LLM gateway."""
 
-    def __init__(self, database: Database, catalogue: Catalogue, sellers: Sellers, gateway_url: str) -> None:
+    def __init__(self, database: Database, sellers: Sellers, gateway_url: str) -> None:
         self._database = database
-        self._catalogue = catalogue
         self._sellers = sellers
         self._gateway_url = gateway_url
 
@@ -73,7 +70,6 @@ class Blueprint:
                 operator=operator.legal_name,
                 language=DEFAULT,
                 system_prompt="",
-                rules=rules_of("general", DEFAULT),
             )
         try:
             text = await opened(self._database.vault, rows.settings)
@@ -87,7 +83,6 @@ class Blueprint:
             operator=self._sellers.of(rows.tenant.seller).legal_name,
             language=language,
             system_prompt=text.system_prompt,
-            rules=rules_of(self._catalogue.industry(rows.tenant.industry).pack, language),
         )
 
     async def _rows(self, instance: InstanceId) -> _Rows:

@@ -5,7 +5,7 @@ browser, a heartbeat turn every 30 minutes, and all people share one session. Va
 """
 
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from typing import Final
 
 from kontor.core.i18n import Lang
@@ -112,11 +112,11 @@ def as_text(config: Mapping[str, object]) -> str:
 
 
 def workspace_files(
-    *, display_name: str, company: str, operator: str, language: Lang, system_prompt: str, rules: Sequence[str]
+    *, display_name: str, company: str, operator: str, language: Lang, system_prompt: str
 ) -> dict[str, str]:
-    """AGENTS.md, SOUL.md and IDENTITY.md: who the assistant is, what its company says, what it must never do.
+    """AGENTS.md, SOUL.md and IDENTITY.md: who the assistant is and what its company says.
 
-    `rules` come last, so that nothing of the company's own prompt stands after them.
+    What it must never do is not here: the gateway puts it before every request, out of the instance's reach.
     """
     if language == "de":
         identity = f"# Identität\n\n- Name: {display_name}\n- Unternehmen: {company}\n- Betreiber: {operator}\n"
@@ -124,7 +124,7 @@ def workspace_files(
             "# Haltung\n\nFreundlich, knapp und ehrlich. Wer etwas nicht weiß, sagt es. "
             "Antworte in der Sprache, in der geschrieben wird; im Zweifel auf Deutsch.\n"
         )
-        head, said, always = "Aufgabe", "Vorgaben des Unternehmens", "Regeln, die immer gelten"
+        head, said = "Aufgabe", "Vorgaben des Unternehmens"
         intro = f"Du bist {display_name}, der KI-Assistent von {company}."
     else:
         identity = f"# Identity\n\n- Name: {display_name}\n- Company: {company}\n- Operator: {operator}\n"
@@ -132,9 +132,7 @@ def workspace_files(
             "# Manner\n\nFriendly, brief and honest. Who does not know something says so. "
             "Answer in the language in which people write; when in doubt in English.\n"
         )
-        head, said, always = "Task", "What the company says", "Rules that always hold"
+        head, said = "Task", "What the company says"
         intro = f"You are {display_name}, the AI assistant of {company}."
-    parts = [f"# {head}\n\n{intro}", f"## {said}\n\n{system_prompt.strip()}"]
-    if rules:
-        parts.append(f"## {always}\n\n" + "\n".join(f"- {rule}" for rule in rules))
-    return {"AGENTS.md": "\n\n".join(parts) + "\n", "SOUL.md": soul, "IDENTITY.md": identity}
+    agents = f"# {head}\n\n{intro}\n\n## {said}\n\n{system_prompt.strip()}\n"
+    return {"AGENTS.md": agents, "SOUL.md": soul, "IDENTITY.md": identity}

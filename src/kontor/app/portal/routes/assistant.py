@@ -22,7 +22,6 @@ from kontor.tenants.lifecycle.retry import retry_provisioning
 from kontor.tenants.lifecycle.rows import instance_of, settings_of, tenant_of
 from kontor.tenants.lifecycle.view import assistant_view
 from kontor.tenants.people.members import list_members
-from kontor.tenants.provisioning.policy import texts_of
 from kontor.tenants.talk import inbox
 from kontor.tenants.talk.conversation import Origin
 from kontor.tenants.talk.disclosure import disclosure
@@ -173,7 +172,7 @@ async def _settings(
         system_prompt=text.system_prompt,
         revision=text.revision,
         is_applied=instance is None or instance.applied_revision >= instance.revision,
-        pack_rules=texts_of(pack),
+        pack_rules=look.container.packs[pack].rules,
         may_edit=member.role in ADMINS,
         updated_at=row.updated_at,
         theirs=text.system_prompt if is_late else None,
