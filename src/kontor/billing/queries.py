@@ -17,8 +17,7 @@ from sqlalchemy.orm import InstrumentedAttribute
 
 from kontor.billing.metering import gateway_keys
 from kontor.billing.metering.budgets.limits import forget_budgets
-from kontor.billing.metering.model import UsageEvent, UsageHour
-from kontor.billing.metering.policy_hits import PolicyHits
+from kontor.billing.metering.model import PolicyHits, UsageEvent, UsageHour
 from kontor.core.clock import Month
 from kontor.core.db import Tx
 from kontor.core.ids import TenantId

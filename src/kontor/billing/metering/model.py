@@ -1,4 +1,4 @@
-"""Tables of metering: keys of the gateway, usage events, their hourly sums, prices and exchange rates.
+"""Tables of metering: keys of the gateway, usage events and hourly sums, prices and exchange rates, hits of the policy.
 
 Owns shapes and rights. The gateway's hot path reads and writes them with its own statements (keys, recorder); the
 rest of the product goes through `gateway_keys`, `price_book` and `billing.queries`.
@@ -155,3 +155,15 @@ class ExchangeRate(Base):
     valid_to: Mapped[datetime]
     nano_eur: Mapped[int] = mapped_column(BigInteger)
     source: Mapped[str]
+
+
+class PolicyHits(Base):
+    """How often requests of a Berlin day were refused by the acceptable-use policy; nothing of what was said."""
+
+    __tablename__ = "policy_hits"
+    __table_args__ = (tenant_table(app="SELECT, DELETE", gateway="SELECT, INSERT, UPDATE"),)
+
+    tenant_id: Mapped[UUID] = mapped_column(primary_key=True)
+    day: Mapped[date] = mapped_column(primary_key=True)
+    category: Mapped[str] = mapped_column(primary_key=True)
+    hits: Mapped[int] = mapped_column(BigInteger)
