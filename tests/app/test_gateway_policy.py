@@ -94,6 +94,17 @@ async def test_what_is_prohibited_is_refused_counted_and_costs_nothing(
     assert len(await rig.events()) == 1
 
 
+async def test_a_long_text_is_read_at_its_beginning_and_its_end(rig: GatewayRig) -> None:
+    filler = "Wir öffnen um sieben Uhr. " * 40_000
+
+    answers = [
+        (await rig.client().chat.completions.create(**chat(text))).choices[0].message.content
+        for text in (BAD + filler, filler + BAD, filler)
+    ]
+
+    assert [answer == PROHIBITED.text.de for answer in answers] == [True, True, False]
+
+
 async def test_a_program_gets_403_for_what_is_prohibited(rig: GatewayRig) -> None:
     async with rig.database.system_uow() as tx:
         _, secret = await gateway_keys.issue_direct_key(tx, rig.assistant.tenant)

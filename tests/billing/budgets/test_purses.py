@@ -14,6 +14,7 @@ import pytest
 from sqlalchemy import text
 
 from kontor.billing.metering import gateway_keys
+from kontor.billing.metering.budgets import draw
 from kontor.billing.metering.budgets.draw import Rates
 from kontor.billing.metering.budgets.purses import FRESH_S, GOOD_S, BudgetsUnavailable, Exhausted, TooFast
 from kontor.billing.metering.keys import Key
@@ -274,6 +275,23 @@ async def test_a_tenant_may_have_limits_of_its_own(bank: Bank) -> None:
 
     with pytest.raises(TooFast):
         await gateway.call(reserved=1)
+
+
+async def test_minutes_that_are_over_and_leases_of_long_ago_are_swept(bank: Bank) -> None:
+    await bank.budget(1000)
+    gateway = bank.gateway()
+    await gateway.call(reserved=1)
+    ages = (
+        "UPDATE budget_leases SET expires_at = now() - interval '2 days' WHERE tenant_id = :tenant RETURNING 1",
+        "UPDATE rate_windows SET minute = now() - interval '1 hour' WHERE tenant_id = :tenant RETURNING 1",
+    )
+    assert [await bank.one(sql) for sql in ages] == [1, 1]
+
+    async with gateway.link.connection() as connection:
+        await draw.sweep(connection)
+
+    for table in ("budget_leases", "rate_windows"):
+        assert await bank.one(f"SELECT count(*) FROM {table} WHERE tenant_id = :tenant") == 0  # noqa: S608
 
 
 async def test_eight_processes_pass_a_cap_by_no_more_than_what_was_reported_beyond_reservations(bank: Bank) -> None:

@@ -23,6 +23,9 @@ from kontor.core.ids import TenantId
 
 HITS: Final = Counter("kontor_gateway_prohibited_total", "Requests refused by the acceptable-use policy", ["category"])
 
+MOST_READ_CHARS: Final = 8_000
+"""What is read of a long text, at its beginning and as much at its end: reading must not hold up other requests."""
+
 _WRITE: Final = """
 INSERT INTO policy_hits AS h (tenant_id, day, category, hits)
 SELECT * FROM unnest($1::uuid[], $2::date[], $3::text[], $4::bigint[]) ORDER BY 1, 2, 3
@@ -61,7 +64,10 @@ class Guard:
 
     def prohibits(self, dialect: Talk, asked: Asked, tenant: TenantId) -> Category | None:
         """What is prohibited in what the person has said last; the hit is counted."""
-        finding = self._classifier.classify(dialect.said(asked))
+        said = dialect.said(asked)
+        if len(said) > 2 * MOST_READ_CHARS:
+            said = f"{said[:MOST_READ_CHARS]}\n{said[-MOST_READ_CHARS:]}"
+        finding = self._classifier.classify(said)
         if finding is None:
             return None
         self._hits[tenant, day_of(self._clock.now()), finding.category.value] += 1

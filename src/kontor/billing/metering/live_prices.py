@@ -21,6 +21,11 @@ class LivePrices:
         self.book = PriceBook()
         self._read_at = float("-inf")
 
+    @property
+    def is_known(self) -> bool:
+        """Whether the book was read at least once."""
+        return self._read_at > float("-inf")
+
     async def read(self, connection: asyncpg.Connection) -> PriceBook:
         """The book, read anew when it is old."""
         if monotonic() - self._read_at > EVERY_S:

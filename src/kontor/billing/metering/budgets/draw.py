@@ -50,6 +50,10 @@ UPDATE budget_leases SET amount_nano = greatest(0, amount_nano - $5)
 WHERE tenant_id = $1 AND budget_id = $2 AND begins = $3 AND gateway = $4
 """
 _RELEASE: Final = "DELETE FROM budget_leases WHERE gateway = $1"
+_SWEEP: Final = (
+    "DELETE FROM rate_windows WHERE minute < now() - interval '10 minutes'",
+    "DELETE FROM budget_leases WHERE expires_at < now() - interval '1 day'",
+)
 _RATE: Final = """
 INSERT INTO rate_windows AS w (tenant_id, minute, requests, tokens) VALUES ($1, $2, $3, $4)
 ON CONFLICT (tenant_id, minute)
@@ -129,6 +133,12 @@ async def give_back(
 async def release(connection: asyncpg.Connection, gateway: UUID) -> None:
     """A gateway that is gone, and of which everything is recorded, holds nothing any more."""
     await connection.execute(_RELEASE, gateway)
+
+
+async def sweep(connection: asyncpg.Connection) -> None:
+    """Minutes that are over and leases that have long expired are gone."""
+    for statement in _SWEEP:
+        await connection.execute(statement)
 
 
 async def draw_rate(

@@ -33,6 +33,7 @@ FRESH_S: Final = 5.0
 GOOD_S: Final = 300.0
 IDLE_S: Final = 2.0
 TIDY_S: Final = 1.0
+SWEEP_S: Final = 60.0
 AGAIN_S: Final = 1.0
 _FORGET_S: Final = 600.0
 
@@ -176,11 +177,16 @@ class Purses:
         reservation.release(self._now())
 
     async def tidy(self) -> None:
-        """Until cancelled: confirms leases that are used, gives back what lies idle."""
+        """Until cancelled: gives back what lies idle, and sweeps what is over."""
+        swept_at = self._now()
         while True:
             await asyncio.sleep(TIDY_S)
             try:
                 await self.give_back(idle_s=IDLE_S)
+                if self._now() - swept_at > SWEEP_S:
+                    swept_at = self._now()
+                    async with self._link.connection() as connection:
+                        await draw.sweep(connection)
             except DatabaseAway:
                 continue
 

@@ -9,7 +9,7 @@ from typing import Literal
 
 from kontor.billing.metering import answers
 from kontor.billing.metering.answers import Refusal
-from kontor.billing.metering.budgets.purses import Exhausted, Purses, Reservation, TooFast
+from kontor.billing.metering.budgets.purses import BudgetsUnavailable, Exhausted, Purses, Reservation, TooFast
 from kontor.billing.metering.catalogue import Deployment
 from kontor.billing.metering.keys import Key
 from kontor.billing.metering.live_prices import LivePrices
@@ -49,6 +49,8 @@ class Spending:
         self, key: Key, tenant: TenantId, route: tuple[Deployment, ...], size: int, most_output: int
     ) -> Held:
         """There is enough for the dearest of the route. Raises Refused, BudgetsUnavailable."""
+        if not self._prices.is_known:
+            raise BudgetsUnavailable
         guessed = estimate(size, 0)
         tokens = Tokens(input=guessed.input, output=most_output)
         at, book = self._clock.now(), self._prices.book
