@@ -31,9 +31,14 @@ _TABLE: Final[dict[int, str | None]] = (
 
 _SPACED: Final = re.compile(r"(?<![^\W_])[^\W_]([ .*_·-])(?:[^\W_]\1){2,}[^\W_](?![^\W_])")
 _LEET: Final = re.compile(r"(?:[a-z]|(?<![a-z0-9@$])[0134570@$](?=[0-9@$]*[a-z]))[a-z0-9@$]*")
+_LEET_SIGNS: Final = "013457@$"
 _LEET_HINT: Final = re.compile(r"[a-z][013457@$]|[013457@$][a-z]")
-_LETTERS: Final = str.maketrans("013457@$", "oieastas")
+_LETTERS: Final = str.maketrans(_LEET_SIGNS, "oieastas")
 _WORD: Final = re.compile(r"[^\W_]+")
+
+# ASCII needs no pattern: its letters in lower case, its digits, and a space for everything else.
+_ASCII: Final = bytes(ord(chr(code).lower()) if chr(code).isalnum() else ord(" ") for code in range(128)) + bytes(128)
+_SINGLE_LETTERS: Final = re.compile(r" \w \w \w \w ")
 
 
 def plain(text: str) -> str:
@@ -44,6 +49,9 @@ def plain(text: str) -> str:
     for letter, written_out in () if text.isascii() else _GERMAN.items():
         text = text.replace(letter, written_out)
     if text.isascii():
+        words = f" {b' '.join(text.encode().translate(_ASCII).split()).decode()} "
+        if not any(sign in text for sign in _LEET_SIGNS) and _SINGLE_LETTERS.search(words) is None:
+            return words
         text = text.lower()
     else:  # NFKC can bring letters of the table, and casefold too
         text = unicodedata.normalize("NFKC", text.translate(_TABLE)).casefold().translate(_TABLE)
