@@ -124,6 +124,18 @@ def test_a_long_call_keeps_its_segment_until_its_close_is_in(tmp_path: Path) -> 
     assert len(list(tmp_path.iterdir())) == 1
 
 
+def test_calls_that_waited_long_for_postgres_come_from_the_file_and_later_ones_from_memory(tmp_path: Path) -> None:
+    journal = Journal(tmp_path)
+    calls = [ended(a_call()) for _ in range(5000)]  # more than are kept in memory
+    for call in calls:
+        journal.close(journal.open(call), call)
+
+    assert drained(journal) == calls
+
+    journal.close(journal.open(calls[0]), calls[0])
+    assert drained(journal) == calls[:1]
+
+
 def test_a_batch_that_was_not_committed_comes_again(tmp_path: Path) -> None:
     journal = Journal(tmp_path)
     call = a_call()

@@ -4,7 +4,6 @@ Owns minting and the text form. The text form is a TypeID (github.com/jetify-com
 underscore and the 128 bits in 26 characters of lower-case Crockford base 32. Tables hold the native `uuid`.
 """
 
-import secrets
 from datetime import datetime
 from typing import Final, NewType
 from uuid import UUID
@@ -74,9 +73,7 @@ def new_id(at: datetime | None = None) -> UUID:
     """A fresh UUIDv7 (RFC 9562), ordered by time; `at` (aware) sets its instant instead of the machine's clock."""
     if at is None:
         return UUID(bytes=uuid_utils.uuid7().bytes)
-    random = secrets.randbits(74)
-    bits = round(at.timestamp() * 1000) << 80 | 0x7 << 76 | random >> 62 << 64 | 0b10 << 62 | random & (1 << 62) - 1
-    return UUID(int=bits)
+    return UUID(bytes=uuid_utils.uuid7(nanoseconds=round(at.timestamp() * 1000) * 1_000_000).bytes)
 
 
 def instant_ms(uid: UUID) -> int:

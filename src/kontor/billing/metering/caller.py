@@ -31,19 +31,30 @@ class CallerGone(Exception):
 
 
 class Caller:
-    """One request and its answer. `language` is that of error sentences until the key says otherwise.
+    """One request and its answer.
 
     `problem` writes the bodies of error answers.
     """
 
     def __init__(self, scope: Scope, receive: Receive, send: Send) -> None:
         self.headers: Mapping[bytes, bytes] = dict(scope["headers"])
-        self.language: Lang = negotiate(self.headers.get(b"accept-language", b"").decode("latin-1"))
+        self._language: Lang | None = None
         self.problem: Callable[[Refusal, Lang], bytes] = openai_problem
         self._receive = receive
         self._send = send
         self._watch: asyncio.Future[Message] | None = None
         self._stalled = self._has_ended = False
+
+    @property
+    def language(self) -> Lang:
+        """That of the key, else what the request prefers."""
+        if self._language is None:
+            self._language = negotiate(self.headers.get(b"accept-language", b"").decode("latin-1"))
+        return self._language
+
+    @language.setter
+    def language(self, language: Lang) -> None:
+        self._language = language
 
     async def body(self, most_bytes: int) -> bytes:
         """The whole body. Raises TooLarge, CallerGone."""

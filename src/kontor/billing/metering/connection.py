@@ -79,10 +79,11 @@ class Connection(asyncio.Protocol):
         if self._transport is None or self._transport.is_closing():
             raise NoAnswer("the connection was closed")
         self._transport.write(data)
+        loop = asyncio.get_running_loop()
+        deadline = loop.time() + within_s
         try:
-            async with asyncio.timeout(within_s):
-                while not self._has_head and self._error is None:
-                    await self._wait()
+            while not self._has_head and self._error is None:
+                await self._wait(loop, deadline)
         except TimeoutError as error:
             raise Slow(f"no answer within {within_s:g} s", had_begun=False) from error
         if not self._has_head:
@@ -91,10 +92,11 @@ class Connection(asyncio.Protocol):
     async def chunk(self, within_s: float) -> bytes:
         """The next bytes of the body; empty at its end. Raises Slow, CutOff."""
         if not self._chunks and not self.is_complete and self._error is None:
+            loop = asyncio.get_running_loop()
+            deadline = loop.time() + within_s
             try:
-                async with asyncio.timeout(within_s):
-                    while not self._chunks and not self.is_complete and self._error is None:
-                        await self._wait()
+                while not self._chunks and not self.is_complete and self._error is None:
+                    await self._wait(loop, deadline)
             except TimeoutError as error:
                 raise Slow("the provider stopped in the middle of its answer", had_begun=True) from error
         if self._chunks:
@@ -115,11 +117,14 @@ class Connection(asyncio.Protocol):
         if self._transport is not None:
             self._transport.abort()
 
-    async def _wait(self) -> None:
-        self._waiter = asyncio.get_running_loop().create_future()
+    async def _wait(self, loop: asyncio.AbstractEventLoop, deadline: float) -> None:
+        """Until something has come. Raises TimeoutError at the deadline. A timer is cheaper than asyncio.timeout."""
+        waiter = self._waiter = loop.create_future()
+        timer = loop.call_at(deadline, _time_out, waiter)
         try:
-            await self._waiter
+            await waiter
         finally:
+            timer.cancel()
             self._waiter = None
 
     def _wake(self) -> None:
@@ -198,3 +203,8 @@ class Connection(asyncio.Protocol):
     def _ends_with_connection(self) -> bool:
         """RFC 9112, 6.3: without length and chunking the body ends with the connection."""
         return b"content-length" not in self.headers and b"chunked" not in self.headers.get(b"transfer-encoding", b"")
+
+
+def _time_out(waiter: asyncio.Future[None]) -> None:
+    if not waiter.done():
+        waiter.set_exception(TimeoutError())

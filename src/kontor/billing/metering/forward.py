@@ -7,9 +7,9 @@ kept, logged or written down.
 """
 
 import asyncio
-from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from enum import Enum
+from functools import lru_cache
 from time import monotonic
 from typing import Any, Final
 
@@ -45,7 +45,7 @@ _ERROR: Final = 300  # a redirect is not followed: it would carry the prompt to 
 _BAD_REQUEST: Final = 400
 _CALLERS_FAULT: Final = frozenset({400, 413, 422})
 _PROVIDERS_NO: Final = frozenset({401, 402, 403, 404, 405})  # waiting does not help
-_PASSED_HEADERS: Final = (b"anthropic-version", b"anthropic-beta")
+_PASSED_HEADERS: Final = {"anthropic-version": b"anthropic-version", "anthropic-beta": b"anthropic-beta"}
 _MONEY_WORDS: Final = (b"insufficient_quota", b"quota", b"billing", b"credit")
 
 CALLS: Final = Counter("kontor_gateway_calls_total", "Calls to providers by outcome", ["provider", "outcome"])
@@ -55,6 +55,7 @@ LATENCY: Final = Histogram(
     ["form"],
     buckets=(0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30, 60, 120),
 )
+_WHOLE, _STREAM = LATENCY.labels("whole"), LATENCY.labels("stream")
 
 
 class ProviderFailed(Exception):
@@ -69,7 +70,7 @@ class Ended(Enum):
     AGAIN = "failed at no cost: here again in a while, if nobody else can"
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)
 class Order:
     """A request that may be forwarded: whose, what, to whom, what goes with it, and the money that is held for it."""
 
@@ -147,8 +148,10 @@ class Forwarder:
             "content-type": "application/json",
             "accept": "text/event-stream" if order.asked.is_stream else "application/json",
             **made.deployment.credential.headers(order.dialect.name, upstream.url(order.dialect.path), sent),
-            **_passed(caller),
         }
+        for name, passed in _PASSED_HEADERS.items():
+            if passed in caller.headers:
+                headers[name] = caller.headers[passed].decode("latin-1")
         try:
             response = await upstream.post(order.dialect.path, headers, sent)
         except NotConnected as error:
@@ -275,9 +278,9 @@ class Forwarder:
         call = made.ticket.call
         self._journal.close(made.ticket, call.ended(tokens, outcome, round(took_s * 1000), made.first_ms))
         if (held := made.order.reservation) is not None:
-            held.spend(self._prices.book.cost(call.provider, call.model, tokens, call.at).cost_nano or 0)
-        CALLS.labels(made.deployment.provider, outcome.value).inc()
-        LATENCY.labels("whole" if made.first_ms is None else "stream").observe(took_s)
+            held.spend(self._prices.book.cost_nano(call.provider, call.model, tokens, call.at) or 0)
+        _calls(made.deployment.provider, outcome).inc()
+        (_WHOLE if made.first_ms is None else _STREAM).observe(took_s)
 
     def _failed(self, made: _Try, then: Ended, how: str, error: Exception | None, **more: object) -> Ended:
         name = made.deployment.name
@@ -299,15 +302,9 @@ async def _drain(response: Response, reader: Reader) -> None:
         return
 
 
-def _passed(caller: Caller) -> dict[str, str]:
-    """The caller's own headers that a provider's dialect needs."""
-    return {name.decode(): value.decode("latin-1") for name, value in _found(caller.headers)}
-
-
-def _found(headers: Mapping[bytes, bytes]) -> Iterator[tuple[bytes, bytes]]:
-    for name in _PASSED_HEADERS:
-        if name in headers:
-            yield name, headers[name]
+@lru_cache(maxsize=256)
+def _calls(provider: str, outcome: Outcome) -> Counter:
+    return CALLS.labels(provider, outcome.value)
 
 
 def _object(body: bytes) -> dict[str, Any] | None:

@@ -35,7 +35,7 @@ DIALECTS: Final[tuple[Dialect, ...]] = (Chat(), Responses(), Messages(), Embeddi
 REFUSED: Final = Counter("kontor_gateway_refusals_total", "Requests that reached no provider, by code", ["code"])
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)
 class Admitted:
     """Who may call a model, and for whom."""
 

@@ -47,7 +47,10 @@ class Health:
 
     def order(self, names: Iterable[str]) -> list[str]:
         """The names that are worth a try, in their order; when none is, the one that was left alone longest."""
-        now, known = self._now(), list(names)
+        known = list(names)
+        if not self._circuits:
+            return known
+        now = self._now()
         worth = [name for name in known if (of := self._circuits.get(name)) is None or of.lets_through(now)]
         if worth or not known:
             return worth

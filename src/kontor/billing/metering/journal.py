@@ -130,9 +130,7 @@ class Journal:
         for segment in list(self._segments):
             while segment.cursor < segment.used:
                 upto = min(segment.used, segment.cursor + 2 * limit)
-                records = segment.read(segment.cursor, upto)
-                calls = tuple(call for _, mark, call in records if mark is Mark.CLOSE)
-                yield Batch(segment, calls, upto, self.writer)
+                yield Batch(segment, segment.closed(segment.cursor, upto), upto, self.writer)
             self._tidy(segment)
         for segment in list(self._orphans):
             yield from _of_orphan(segment, limit)

@@ -6,7 +6,7 @@ for its currency, a call is unpriced, never free.
 
 from collections.abc import Iterable
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import UTC, datetime
 from typing import Final
 from uuid import UUID
 
@@ -15,6 +15,7 @@ from kontor.core.money import NANO, half_even_div
 
 _MILLION: Final = 1_000_000
 _EUR: Final = "EUR"
+_NEVER: Final = datetime.max.replace(tzinfo=UTC)
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,6 +69,16 @@ def amount_nano(tokens: Tokens, price: Price) -> int:
     return half_even_div(times_million, _MILLION)
 
 
+@dataclass(frozen=True, slots=True)
+class _Valid:
+    """The price and rate of a model in [since, until)."""
+
+    since: datetime
+    until: datetime
+    price: Price | None = None
+    rate: Rate | None = None
+
+
 class PriceBook:
     """All prices and rates that are known, asked for an instant."""
 
@@ -78,16 +89,44 @@ class PriceBook:
         self._rates: dict[str, list[Rate]] = {}
         for rate in rates:
             self._rates.setdefault(rate.currency, []).append(rate)
+        self._latest: dict[tuple[str, str], _Valid] = {}
 
     def cost(self, provider: str, model: str, tokens: Tokens, at: datetime) -> Cost:
         """The cost of a call at an instant; UNPRICED when price or rate is missing."""
-        price = next((p for p in self._prices.get((provider, model), ()) if p.valid_from <= at), None)
-        if price is None:
+        valid = self._at(provider, model, at)
+        if (price := valid.price) is None:
             return UNPRICED
         amount = amount_nano(tokens, price)
-        if price.currency == _EUR:
+        if (rate := valid.rate) is None:
             return Cost(_EUR, amount, price.id, None, amount)
-        rate = next((r for r in self._rates.get(price.currency, ()) if r.valid_from <= at < r.valid_to), None)
-        if rate is None:
-            return UNPRICED
         return Cost(price.currency, amount, price.id, rate.id, half_even_div(amount * rate.nano_eur, NANO))
+
+    def cost_nano(self, provider: str, model: str, tokens: Tokens, at: datetime) -> int | None:
+        """The cost alone, in nano-EUR; None when price or rate is missing."""
+        valid = self._at(provider, model, at)
+        if valid.price is None:
+            return None
+        amount = amount_nano(tokens, valid.price)
+        return amount if valid.rate is None else half_even_div(amount * valid.rate.nano_eur, NANO)
+
+    def _at(self, provider: str, model: str, at: datetime) -> _Valid:
+        """What was found last for a model holds for the instants near the last one, too."""
+        valid = self._latest.get((provider, model))
+        if valid is None or not valid.since <= at < valid.until:
+            valid = self._latest[provider, model] = self._found(provider, model, at)
+        return valid
+
+    def _found(self, provider: str, model: str, at: datetime) -> _Valid:
+        until = _NEVER
+        for price in self._prices.get((provider, model), ()):
+            if price.valid_from <= at:
+                break
+            until = price.valid_from
+        else:
+            return _Valid(at, at)
+        if price.currency == _EUR:
+            return _Valid(price.valid_from, until, price)
+        for rate in self._rates.get(price.currency, ()):
+            if rate.valid_from <= at < rate.valid_to:
+                return _Valid(max(price.valid_from, rate.valid_from), min(until, rate.valid_to), price, rate)
+        return _Valid(at, at)

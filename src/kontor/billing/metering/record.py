@@ -7,9 +7,12 @@ No field holds anything that a person wrote.
 
 import struct
 import zlib
-from dataclasses import dataclass, replace
+from collections.abc import Sequence
+from dataclasses import dataclass
 from datetime import UTC, date, datetime
 from enum import IntEnum
+from functools import lru_cache
+from itertools import accumulate
 from typing import Final
 from uuid import UUID
 
@@ -20,8 +23,12 @@ SLOT: Final = 256
 EMPTY: Final = bytes(SLOT)
 LONGEST_NAME: Final = 48
 
-# checksum, kind, source, outcome, spare; id, tenant, instance, key; five counts, latency, first token; name lengths
-_FIXED: Final = struct.Struct(">IBBBx16s16s16s16s5III3B")
+# checksum; kind, source, outcome, spare; id, tenant, instance, key; five counts, latency, first token; then the lengths
+# of three names, and the names
+_CHECKSUM: Final = 4
+_FIXED: Final = struct.Struct(">BBBx16s16s16s16s5III")
+_LENGTHS: Final = 3
+_NAMES_AT: Final = _CHECKSUM + _FIXED.size + _LENGTHS
 _SOURCES: Final = tuple(Source)
 _OUTCOMES: Final = tuple(Outcome)
 _NONE: Final = 2**32 - 1
@@ -40,9 +47,12 @@ class Damaged(ValueError):
     """The slot holds something that is no record."""
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)
 class Call:
-    """A call to a model: who, what, and (once closed) how it ended. `id` carries the instant before the call."""
+    """A call to a model: who, what, and (once closed) how it ended. `id` carries the instant before the call.
+
+    Nobody changes one; a frozen class takes three times as long to make.
+    """
 
     id: UsageEventId
     tenant: TenantId
@@ -68,15 +78,28 @@ class Call:
 
     def ended(self, tokens: Tokens, outcome: Outcome, latency_ms: int, first_token_ms: int | None) -> "Call":
         """The same call with its numbers."""
-        return replace(self, tokens=tokens, outcome=outcome, latency_ms=latency_ms, first_token_ms=first_token_ms)
+        return Call(
+            self.id,
+            self.tenant,
+            self.instance,
+            self.key,
+            self.asked,
+            self.model,
+            self.provider,
+            tokens,
+            outcome,
+            latency_ms,
+            first_token_ms,
+        )
 
 
 def pack(mark: Mark, call: Call) -> bytes:
-    """One slot. Names longer than LONGEST_NAME bytes are cut."""
-    names = [_name(call.asked), _name(call.model), _name(call.provider)]
+    """One slot. Names longer than LONGEST_NAME bytes are cut, numbers too large for their place are the largest."""
     tokens = call.tokens
+    counts: Sequence[int] = tokens.input, tokens.cached, tokens.cache_write, tokens.output, tokens.reasoning
+    if max(counts) > MOST_TOKENS:
+        counts = [min(count, MOST_TOKENS) for count in counts]
     fixed = _FIXED.pack(
-        0,
         mark,
         _SOURCES.index(tokens.source),
         _OUTCOMES.index(call.outcome),
@@ -84,35 +107,29 @@ def pack(mark: Mark, call: Call) -> bytes:
         call.tenant.bytes,
         call.instance.bytes if call.instance else _NOBODY,
         call.key.bytes,
-        *(min(n, MOST_TOKENS) for n in (tokens.input, tokens.cached, tokens.cache_write)),
-        *(min(n, MOST_TOKENS) for n in (tokens.output, tokens.reasoning)),
+        *counts,
         min(max(call.latency_ms, 0), _NONE - 1),
         _NONE if call.first_token_ms is None else min(max(call.first_token_ms, 0), _NONE - 1),
-        *map(len, names),
     )
-    body = (fixed[4:] + b"".join(names)).ljust(SLOT - 4, b"\0")
-    return zlib.crc32(body).to_bytes(4) + body
+    body = fixed + _names(call.asked, call.model, call.provider)
+    return zlib.crc32(body).to_bytes(_CHECKSUM) + body
 
 
 def unpack(slot: bytes) -> tuple[Mark, Call] | None:
     """The record in a slot; None for a slot that was never written. Raises Damaged."""
     if slot == EMPTY:
         return None
-    if len(slot) != SLOT or zlib.crc32(slot[4:]) != int.from_bytes(slot[:4]):
+    if len(slot) != SLOT or zlib.crc32(slot[_CHECKSUM:]) != int.from_bytes(slot[:_CHECKSUM]):
         raise Damaged
-    _, mark, source, outcome, id_, tenant, instance, key, *numbers = _FIXED.unpack_from(slot)
-    input_, cached, cache_write, output, reasoning, latency_ms, first_ms, *lengths = numbers
-    names = slot[_FIXED.size :]
-    asked, model, provider = (names[sum(lengths[:i]) : sum(lengths[: i + 1])] for i in range(3))
+    mark, source, outcome, id_, tenant, instance, key, *numbers = _FIXED.unpack_from(slot, _CHECKSUM)
+    input_, cached, cache_write, output, reasoning, latency_ms, first_ms = numbers
     try:
         call = Call(
             UsageEventId(UUID(bytes=id_)),
             TenantId(UUID(bytes=tenant)),
             InstanceId(UUID(bytes=instance)) if instance != _NOBODY else None,
             GatewayKeyId(UUID(bytes=key)),
-            asked.decode("utf-8", "replace"),
-            model.decode("utf-8", "replace"),
-            provider.decode("utf-8", "replace"),
+            *_read_names(slot[_NAMES_AT - _LENGTHS :]),
             Tokens(input_, cached, cache_write, output, reasoning, _SOURCES[source]),
             _OUTCOMES[outcome],
             latency_ms,
@@ -123,5 +140,15 @@ def unpack(slot: bytes) -> tuple[Mark, Call] | None:
         raise Damaged from error
 
 
-def _name(text: str) -> bytes:
-    return text.replace("\0", "").encode("utf-8", "replace")[:LONGEST_NAME]
+@lru_cache(maxsize=1024)
+def _names(*names: str) -> bytes:
+    """The end of a slot: the lengths of the names, the names, and what fills it."""
+    written = [name.replace("\0", "").encode("utf-8", "replace")[:LONGEST_NAME] for name in names]
+    return (bytes(map(len, written)) + b"".join(written)).ljust(SLOT - _NAMES_AT + _LENGTHS, b"\0")
+
+
+@lru_cache(maxsize=1024)
+def _read_names(end: bytes) -> tuple[str, str, str]:
+    begin, second, third, stop = accumulate(end[:_LENGTHS], initial=_LENGTHS)
+    asked, model, provider = end[begin:second], end[second:third], end[third:stop]
+    return asked.decode("utf-8", "replace"), model.decode("utf-8", "replace"), provider.decode("utf-8", "replace")

@@ -8,6 +8,7 @@ import fcntl
 import os
 import struct
 import zlib
+from collections import deque
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Final
@@ -26,6 +27,7 @@ _CURSOR_AT: Final = 16
 _WRITER_AT: Final = 32
 _CURSOR: Final = struct.Struct(">II")
 _READ_SLOTS: Final = 1024
+_KEPT_CALLS: Final = 4096
 
 DAMAGED = Counter("kontor_gateway_journal_damaged_total", "Journal slots that hold no readable record")
 
@@ -41,6 +43,8 @@ class Segment:
         self.cursor = cursor
         self.pending = 0
         self._fd = fd
+        self._closed: deque[tuple[int, Call]] = deque()
+        self._closed_since = used
 
     @classmethod
     def create(cls, path: Path, slots: int, writer: UUID) -> "Segment":
@@ -90,12 +94,29 @@ class Segment:
 
     def write(self, mark: Mark, call: Call, *, durable: bool) -> None:
         """One record in the next slot, by one write. Raises OSError."""
-        written = os.pwrite(self._fd, pack(mark, call), self.used * SLOT)
+        slot = self.used
+        written = os.pwrite(self._fd, pack(mark, call), slot * SLOT)
         self.used += 1
         if written != SLOT:
             raise OSError(f"{written} of {SLOT} bytes written")
         if durable:
             os.fdatasync(self._fd)
+        if mark is Mark.CLOSE:
+            self._keep(slot, call)
+
+    def closed(self, start: int, stop: int) -> tuple[Call, ...]:
+        """The calls whose close stands in [start, stop); from memory when they were written lately."""
+        if start >= self._closed_since:
+            return tuple(call for slot, call in self._closed if start <= slot < stop)
+        return tuple(call for _, mark, call in self.read(start, stop) if mark is Mark.CLOSE)
+
+    def _keep(self, slot: int, call: Call) -> None:
+        """Recorders that keep up need not read the file; for the others it is where the calls are."""
+        if len(self._closed) >= _KEPT_CALLS:
+            self._closed.clear()
+            self._closed_since = slot + 1
+        else:
+            self._closed.append((slot, call))
 
     def read(self, start: int, stop: int) -> Iterator[tuple[int, Mark, Call]]:
         """(slot, mark, call) of the readable records in [start, stop); damaged slots are counted and passed over."""
@@ -104,6 +125,8 @@ class Segment:
     def move_cursor(self, to: int) -> None:
         """Everything before slot `to` is in Postgres. Losing this only means a replay."""
         self.cursor = to
+        while self._closed and self._closed[0][0] < to:
+            self._closed.popleft()
         place = to.to_bytes(4)
         os.pwrite(self._fd, place + zlib.crc32(place).to_bytes(4), _CURSOR_AT)
 

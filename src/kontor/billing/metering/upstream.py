@@ -111,15 +111,11 @@ class Upstream:
         return connection
 
     def _head(self, path: str, headers: Mapping[str, str], length: int) -> bytes:
-        lines = [
-            f"POST {self._prefix}{path} HTTP/1.1",
-            f"host: {self._authority}",
-            "accept-encoding: identity",
-            "user-agent: kontor-gateway",
-            f"content-length: {length}",
-            *(f"{name}: {value}" for name, value in headers.items()),
-        ]
-        return ("\r\n".join(lines) + "\r\n\r\n").encode("latin-1")
+        lines = "".join([f"{name}: {value}\r\n" for name, value in headers.items()])
+        return (
+            f"POST {self._prefix}{path} HTTP/1.1\r\nhost: {self._authority}\r\naccept-encoding: identity\r\n"
+            f"user-agent: kontor-gateway\r\ncontent-length: {length}\r\n{lines}\r\n"
+        ).encode("latin-1")
 
 
 class Upstreams:

@@ -31,7 +31,7 @@ class Outcome(StrEnum):
     LOST = "lost"  # our process died during the call
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)
 class Tokens:
     """Counts of one call. `input` includes cached and cache_write, `output` includes reasoning."""
 
@@ -90,11 +90,8 @@ def messages_usage(usage: object, *, since: Tokens | None = None) -> Tokens | No
 
 def estimate(request_bytes: int, answer_bytes: int) -> Tokens:
     """A guess by size, four bytes to a token, rounded up: close for German and English text, never zero input."""
-    return Tokens(
-        input=min(max(1, -(-request_bytes // BYTES_PER_TOKEN)), MOST_TOKENS),
-        output=min(-(-answer_bytes // BYTES_PER_TOKEN), MOST_TOKENS),
-        source=Source.ESTIMATED,
-    )
+    input_, output = -(-request_bytes // BYTES_PER_TOKEN) or 1, -(-answer_bytes // BYTES_PER_TOKEN)
+    return Tokens(input_, 0, 0, output, 0, Source.ESTIMATED)
 
 
 def _tokens(
@@ -103,14 +100,9 @@ def _tokens(
     if input_ is None and output is None:
         return None
     input_, output = input_ or 0, output or 0
-    cached = min(cached or 0, input_)
-    return Tokens(
-        input=input_,
-        cached=cached,
-        cache_write=min(cache_write or 0, input_ - cached),
-        output=output,
-        reasoning=min(reasoning or 0, output),
-    )
+    cached = min(cached, input_) if cached else 0
+    cache_write = min(cache_write, input_ - cached) if cache_write else 0
+    return Tokens(input_, cached, cache_write, output, min(reasoning, output) if reasoning else 0)
 
 
 def _count(of: Mapping[object, object], name: str) -> int | None:

@@ -10,7 +10,7 @@ Source: gateway page, "Budgets".
 import asyncio
 from collections.abc import Callable
 from dataclasses import dataclass, field
-from datetime import date, datetime
+from datetime import date, datetime, timedelta
 from time import monotonic
 from typing import Final
 from uuid import UUID
@@ -36,6 +36,7 @@ TIDY_S: Final = 1.0
 SWEEP_S: Final = 60.0
 AGAIN_S: Final = 1.0
 _FORGET_S: Final = 600.0
+_MINUTE: Final = timedelta(seconds=draw.MINUTE_S)
 
 
 class Exhausted(Exception):
@@ -102,7 +103,7 @@ class Purse:
 
     def is_in(self, at: datetime) -> bool:
         """Whether an instant lies in the minute whose rate was drawn."""
-        return self.minute is not None and 0 <= (at - self.minute).total_seconds() < draw.MINUTE_S
+        return self.minute is not None and self.minute <= at < self.minute + _MINUTE
 
     def has_time(self, tokens: int, at: datetime) -> bool:
         """Whether a call fits into what is left of the minute."""

@@ -13,7 +13,7 @@ from kontor.billing.metering.budgets.purses import BudgetsUnavailable, Exhausted
 from kontor.billing.metering.catalogue import Deployment
 from kontor.billing.metering.keys import Key
 from kontor.billing.metering.live_prices import LivePrices
-from kontor.billing.metering.usage import Tokens, estimate
+from kontor.billing.metering.usage import estimate
 from kontor.core.clock import Clock
 from kontor.core.ids import TenantId
 
@@ -26,7 +26,7 @@ class Refused(Exception):
         self.refusal = refusal
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)
 class Held:
     """What is held for a request, and the deployments that may serve it."""
 
@@ -51,22 +51,22 @@ class Spending:
         """There is enough for the dearest of the route. Raises Refused, BudgetsUnavailable."""
         if not self._prices.is_known:
             raise BudgetsUnavailable
-        guessed = estimate(size, 0)
-        tokens = Tokens(input=guessed.input, output=most_output)
+        tokens = estimate(size, 0)
+        tokens.output = most_output
         at, book = self._clock.now(), self._prices.book
-        costs = [(one, book.cost(one.provider, one.model, tokens, at).cost_nano) for one in route]
-        if self._unpriced == "refuse":
-            costs = [(one, nano) for one, nano in costs if nano is not None]
-            if not costs:
+        costs = [book.cost_nano(one.provider, one.model, tokens, at) for one in route]
+        if None in costs and self._unpriced == "refuse":
+            route = tuple(one for one, nano in zip(route, costs, strict=True) if nano is not None)
+            if not route:
                 raise Refused(answers.UNPRICED)
-        nano = max(nano or 0 for _, nano in costs)
+        nano = max(filter(None, costs), default=0)
         try:
             reservation = await self._purses.reserve(key, tenant, nano, tokens.input + tokens.output)
         except Exhausted as error:
             raise Refused(answers.exhausted(error.period)) from error
         except TooFast as error:
             raise Refused(answers.too_fast(error.retry_after_s)) from error
-        return Held(tuple(one for one, _ in costs), reservation)
+        return Held(route, reservation)
 
     def release(self, held: Held) -> None:
         """The request has ended."""
