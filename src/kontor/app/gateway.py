@@ -7,18 +7,21 @@ state but its journal; several may run side by side.
 import asyncio
 import os
 import signal
-from collections.abc import Coroutine
+from collections.abc import Awaitable, Callable, Coroutine, MutableMapping
+from functools import lru_cache
 from typing import Any, Final
 
 import structlog
 import uvicorn
+from uvicorn.server import ServerState
 
 from kontor.app import gateway_config, gateway_workers
 from kontor.app.providers import catalogue_of
 from kontor.billing.metering.budgets.draw import Rates
 from kontor.billing.metering.budgets.purses import Purses
 from kontor.billing.metering.budgets.spending import Spending
-from kontor.billing.metering.caller import Receive, Scope, Send
+from kontor.billing.metering.caller import Caller
+from kontor.billing.metering.callers import CallerConnection
 from kontor.billing.metering.forward import Forwarder
 from kontor.billing.metering.gateway import Gateway
 from kontor.billing.metering.guard import Guard
@@ -37,9 +40,11 @@ from kontor.tenants.contracts.catalogue import packaged
 
 log = structlog.get_logger(__name__)
 
+Receive = Callable[[], Awaitable[MutableMapping[str, Any]]]
+Send = Callable[[MutableMapping[str, Any]], Awaitable[None]]
+
 DRAIN_S: Final = 30
 LAST_FLUSH_S: Final = 5.0
-KEEP_ALIVE_S: Final = 75
 
 
 def run(settings: Settings) -> None:
@@ -65,32 +70,53 @@ def _config(app: "GatewayProcess | str", settings: Settings) -> uvicorn.Config:
         host=settings.gateway_host,
         port=settings.gateway_port,
         loop="uvloop",
-        http="httptools",
+        http=_Connection,
         ws="none",
+        interface="asgi3",
         lifespan="on",
+        proxy_headers=False,
         log_config=None,
         access_log=False,
         server_header=False,
-        timeout_keep_alive=KEEP_ALIVE_S,
         timeout_graceful_shutdown=DRAIN_S,
     )
 
 
+class _Connection(CallerConnection):
+    """The gateway's own protocol under uvicorn's server, which owns sockets, signals and the end."""
+
+    def __init__(
+        self,
+        config: uvicorn.Config,
+        server_state: ServerState,
+        app_state: dict[str, Any],  # noqa: ARG002 - uvicorn's own
+        _loop: asyncio.AbstractEventLoop | None = None,
+    ) -> None:
+        process: GatewayProcess = config.loaded_app
+        super().__init__(
+            process.serve, server_state.connections, server_state.tasks, lambda: _lines(*server_state.default_headers)
+        )
+
+
+@lru_cache(maxsize=1)
+def _lines(*headers: tuple[bytes, bytes]) -> bytes:
+    return b"".join(b"%b: %b\r\n" % header for header in headers)
+
+
 class GatewayProcess:
-    """The ASGI application with its lifespan: journal, key cache, recorder and upstream begin and end with it."""
+    """The gateway with its lifespan (ASGI): journal, key cache, recorder and upstream begin and end with it."""
 
     def __init__(self, settings: Settings) -> None:
         self._settings = settings
         self._gateway: Gateway | None = None
 
-    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """One request, or the process's life."""
-        if scope["type"] == "lifespan":
-            await self._live(receive, send)
-        elif self._gateway is not None:
-            await self._gateway(scope, receive, send)
+    async def serve(self, caller: Caller) -> None:
+        """One request."""
+        if self._gateway is not None:
+            await self._gateway.serve(caller)
 
-    async def _live(self, receive: Receive, send: Send) -> None:
+    async def __call__(self, _scope: object, receive: Receive, send: Send) -> None:
+        """The process's life."""
         await receive()
         settings = self._settings
         link = Link(db.urls(settings).gateway)

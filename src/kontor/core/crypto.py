@@ -260,9 +260,9 @@ def new_secret(prefix: str) -> str:
     return f"{prefix}_{secrets.token_urlsafe(32)}"
 
 
-def hash_secret(secret: str) -> bytes:
+def hash_secret(secret: str | bytes) -> bytes:
     """SHA-256 of a random secret: enough, because 256 random bits cannot be guessed."""
-    return hashlib.sha256(secret.encode()).digest()
+    return hashlib.sha256(secret.encode() if isinstance(secret, str) else secret).digest()
 
 
 def _bind(owner: UUID, aad: str) -> bytes:

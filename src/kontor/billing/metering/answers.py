@@ -84,8 +84,43 @@ METHOD: Final = Refusal(
     405, "gateway.method", Text(de="Diese Methode gibt es hier nicht.", en="This method does not exist here.")
 )
 PROVIDER_FAILED: Final = Refusal(503, "gateway.provider_unavailable", PROVIDER_DOWN, retry_after_s=10)
-
-
+BROKEN: Final = Refusal(
+    400,
+    "gateway.broken_http",
+    Text(
+        de="Die Anfrage ist kein eindeutiges HTTP/1.1. Die Verbindung wird geschlossen.",
+        en="The request is not unambiguous HTTP/1.1. The connection is closed.",
+    ),
+)
+TOO_SLOW: Final = Refusal(
+    408,
+    "gateway.request_timeout",
+    Text(
+        de="Die Anfrage kam nicht vollständig an. Bitte senden Sie sie noch einmal.",
+        en="The request did not arrive completely. Please send it again.",
+    ),
+)
+TARGET_TOO_LONG: Final = Refusal(
+    414,
+    "gateway.target_too_long",
+    Text(de="Die Adresse der Anfrage ist zu lang.", en="The request's address is too long."),
+)
+HEAD_TOO_LARGE: Final = Refusal(
+    431,
+    "gateway.head_too_large",
+    Text(
+        de="Die Kopfzeilen der Anfrage sind zu groß oder zu viele. Senden Sie weniger.",
+        en="The request's header fields are too large or too many. Send fewer.",
+    ),
+)
+OUR_FAULT: Final = Refusal(
+    500,
+    "gateway.internal",
+    Text(
+        de="Das ist unser Fehler; wir sehen ihn uns an. Bitte versuchen Sie es später noch einmal.",
+        en="This is our fault; we are looking into it. Please try again later.",
+    ),
+)
 PROHIBITED: Final = Refusal(
     403,
     "gateway.prohibited",
@@ -172,7 +207,7 @@ def openai_problem(refusal: Refusal, lang: Lang) -> bytes:
     return orjson.dumps(
         {
             "type": "about:blank",
-            "title": _TITLES.get(refusal.status, "Error"),
+            "title": TITLES.get(refusal.status, "Error"),
             "status": refusal.status,
             "code": refusal.code,
             "detail": sentence,
@@ -208,15 +243,19 @@ CUT: Final = Text(
     de="Die Antwort wurde unterbrochen. Bitte stellen Sie die Frage noch einmal.",
     en="The answer was interrupted. Please ask again.",
 )
-_TITLES: Final = {
+TITLES: Final = {
     400: "Bad Request",
     401: "Unauthorized",
     403: "Forbidden",
     404: "Not Found",
     405: "Method Not Allowed",
     402: "Payment Required",
-    429: "Too Many Requests",
+    408: "Request Timeout",
     413: "Content Too Large",
+    414: "URI Too Long",
+    429: "Too Many Requests",
+    431: "Request Header Fields Too Large",
+    500: "Internal Server Error",
     503: "Service Unavailable",
 }
 

@@ -1,6 +1,6 @@
 """One connection to a provider: asyncio Protocol and httptools, nothing between them.
 
-Owns reading: one response at a time, no more than 256 KB of it waiting in memory. Pool and timeouts: upstream.
+Owns reading: one response at a time, no more than 96 KB of it waiting in memory. Pool and timeouts: upstream.
 """
 
 # ruff: noqa: D102 - the callbacks have the names and meanings of asyncio and httptools
@@ -11,7 +11,10 @@ from typing import Final, cast
 
 import httptools
 
-_PAUSE_BYTES: Final = 256 * 1024
+_PAUSE_BYTES: Final = 32 * 1024
+_BUFFER: Final = memoryview(bytearray(64 * 1024))
+"""One for all connections: what is read into it is taken out before anybody else reads."""
+
 _MOST_HEADERS: Final = 200
 _MOST_HEAD_BYTES: Final = 64 * 1024
 _SWITCHING: Final = 101
@@ -42,10 +45,11 @@ class CutOff(UpstreamError):
     """The response ended before it was complete."""
 
 
-class Connection(asyncio.Protocol):
+class Connection(asyncio.BufferedProtocol):
     """One TCP connection, one request at a time. The on_* methods are httptools' callbacks."""
 
     def __init__(self) -> None:
+        self._loop = asyncio.get_running_loop()  # asked once: until Python 3.12 each time costs a system call
         self._transport: asyncio.Transport | None = None
         self._chunks: deque[bytes] = deque()
         self._buffered = 0
@@ -65,25 +69,21 @@ class Connection(asyncio.Protocol):
     @property
     def is_reusable(self) -> bool:
         """Whether another request may be sent."""
-        return (
-            self.is_complete
-            and self._keeps_alive
-            and self._error is None
-            and self._transport is not None
-            and not self._transport.is_closing()
-        )
+        return self._keeps_alive and self.is_complete and self._error is None and not self._is_closing()
+
+    def _is_closing(self) -> bool:
+        return self._transport is None or self._transport.is_closing()
 
     async def request(self, data: bytes, within_s: float) -> None:
         """Sends; returns when the response's head has come. Raises NoAnswer, Slow."""
         self._start()
-        if self._transport is None or self._transport.is_closing():
+        if self._transport is None:
             raise NoAnswer("the connection was closed")
         self._transport.write(data)
-        loop = asyncio.get_running_loop()
-        deadline = loop.time() + within_s
+        deadline = self._loop.time() + within_s
         try:
             while not self._has_head and self._error is None:
-                await self._wait(loop, deadline)
+                await self._wait(deadline)
         except TimeoutError as error:
             raise Slow(f"no answer within {within_s:g} s", had_begun=False) from error
         if not self._has_head:
@@ -92,11 +92,10 @@ class Connection(asyncio.Protocol):
     async def chunk(self, within_s: float) -> bytes:
         """The next bytes of the body; empty at its end. Raises Slow, CutOff."""
         if not self._chunks and not self.is_complete and self._error is None:
-            loop = asyncio.get_running_loop()
-            deadline = loop.time() + within_s
+            deadline = self._loop.time() + within_s
             try:
                 while not self._chunks and not self.is_complete and self._error is None:
-                    await self._wait(loop, deadline)
+                    await self._wait(deadline)
             except TimeoutError as error:
                 raise Slow("the provider stopped in the middle of its answer", had_begun=True) from error
         if self._chunks:
@@ -117,10 +116,10 @@ class Connection(asyncio.Protocol):
         if self._transport is not None:
             self._transport.abort()
 
-    async def _wait(self, loop: asyncio.AbstractEventLoop, deadline: float) -> None:
+    async def _wait(self, deadline: float) -> None:
         """Until something has come. Raises TimeoutError at the deadline. A timer is cheaper than asyncio.timeout."""
-        waiter = self._waiter = loop.create_future()
-        timer = loop.call_at(deadline, _time_out, waiter)
+        waiter = self._waiter = self._loop.create_future()
+        timer = self._loop.call_at(deadline, _time_out, waiter)
         try:
             await waiter
         finally:
@@ -138,12 +137,16 @@ class Connection(asyncio.Protocol):
             self._transport.abort()
         self._wake()
 
-    # asyncio.Protocol
+    # asyncio.BufferedProtocol
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         self._transport = cast("asyncio.Transport", transport)
 
-    def data_received(self, data: bytes) -> None:
+    def get_buffer(self, sizehint: int) -> memoryview:  # noqa: ARG002 - asyncio's
+        return _BUFFER
+
+    def buffer_updated(self, nbytes: int) -> None:
+        data = _BUFFER[:nbytes]
         if self.is_complete:  # nobody asked
             self._fail(CutOff("bytes after the end of the answer"))
             return
@@ -155,7 +158,7 @@ class Connection(asyncio.Protocol):
         except httptools.HttpParserError as error:
             self._fail(CutOff(f"broken HTTP: {error}"))
         if not self._has_head:
-            self._head_bytes += len(data)
+            self._head_bytes += nbytes
             if self._head_bytes > _MOST_HEAD_BYTES:
                 self._fail(CutOff("the answer's head is too long"))
         if self._buffered > _PAUSE_BYTES and not self._is_paused and self._transport is not None:

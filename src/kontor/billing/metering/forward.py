@@ -8,6 +8,7 @@ kept, logged or written down.
 
 import asyncio
 from dataclasses import dataclass
+from datetime import datetime
 from enum import Enum
 from functools import lru_cache
 from time import monotonic
@@ -86,12 +87,13 @@ class Order:
 
 @dataclass(slots=True)
 class _Try:
-    """A call under way: its ticket, when it began, and whether its close is written."""
+    """A call under way: its ticket, when it began (the instant, and by the monotonic clock), whether it is closed."""
 
     order: Order
     deployment: Deployment
     sent: bytes
     ticket: Ticket
+    at: datetime
     began: float
     first_ms: int | None = None
     is_closed: bool = False
@@ -167,8 +169,8 @@ class Forwarder:
         async with response:
             if response.status >= _ERROR:
                 return await self._error(made, response, caller)
-            if isinstance(order.dialect, Talk) and response.is_stream:
-                return await self._stream(made, response, order.dialect, caller)
+            if response.is_stream and (talk := order.dialect.talk) is not None:
+                return await self._stream(made, response, talk, caller)
             return await self._whole(made, response, caller)
 
     async def _error(self, made: _Try, response: Response, caller: Caller) -> Ended:
@@ -196,13 +198,8 @@ class Forwarder:
         tokens = made.order.dialect.counted(answer) if answer is not None else None
         self._close(made, tokens or estimate(len(made.sent), len(body)), Outcome.ANSWERED)
         self.health.succeeded(made.deployment.name)
-        dialect, missing = made.order.dialect, made.order.missing
-        if (
-            missing is not None
-            and answer is not None
-            and isinstance(dialect, Talk)
-            and dialect.complete(answer, missing)
-        ):
+        talk, missing = made.order.dialect.talk, made.order.missing
+        if missing is not None and answer is not None and talk is not None and talk.complete(answer, missing):
             body = orjson.dumps(answer)
         kind = response.headers.get(b"content-type", JSON)
         await caller.answer(body, status=response.status, kind=kind, x_request_id=str(made.ticket.call.id))
@@ -217,8 +214,7 @@ class Forwarder:
             return self._failed(made, Ended.ELSEWHERE, "cut", error)
         self.health.succeeded(made.deployment.name)
         outcome = Outcome.DISCONNECTED
-        await caller.begin(200, SSE, x_request_id=str(made.ticket.call.id))
-        caller.watch()
+        caller.begin(200, SSE, x_request_id=str(made.ticket.call.id))
         try:
             outcome = await self._relay(made, first, response, reader, caller)
         except (UpstreamError, EventTooLong) as error:
@@ -227,7 +223,6 @@ class Forwarder:
         finally:
             if not made.is_closed:
                 self._close(made, reader.counted(len(made.sent)), outcome)
-            caller.unwatch()
         if outcome is Outcome.DISCONNECTED:
             return Ended.DONE
         if outcome is Outcome.CUT:
@@ -260,17 +255,18 @@ class Forwarder:
         return Outcome.ANSWERED
 
     def _open(self, order: Order, deployment: Deployment, sent: bytes) -> _Try:
+        at, key = self._clock.now(), order.key
         call = Call(
-            id=UsageEventId(new_id(self._clock.now())),
-            tenant=order.tenant,
-            instance=order.key.instance,
-            key=order.key.id,
-            asked=order.asked.model,
-            model=deployment.model,
-            provider=deployment.provider,
-            tokens=estimate(len(sent), 0),
+            UsageEventId(new_id(at)),
+            order.tenant,
+            key.instance,
+            key.id,
+            order.asked.model,
+            deployment.model,
+            deployment.provider,
+            estimate(len(sent), 0),
         )
-        return _Try(order, deployment, sent, self._journal.open(call), monotonic())
+        return _Try(order, deployment, sent, self._journal.open(call), at, monotonic())
 
     def _close(self, made: _Try, tokens: Tokens, outcome: Outcome) -> None:
         made.is_closed = True
@@ -278,7 +274,7 @@ class Forwarder:
         call = made.ticket.call
         self._journal.close(made.ticket, call.ended(tokens, outcome, round(took_s * 1000), made.first_ms))
         if (held := made.order.reservation) is not None:
-            held.spend(self._prices.book.cost_nano(call.provider, call.model, tokens, call.at) or 0)
+            held.spend(self._prices.book.cost_nano(call.provider, call.model, tokens, made.at) or 0)
         _calls(made.deployment.provider, outcome).inc()
         (_WHOLE if made.first_ms is None else _STREAM).observe(took_s)
 

@@ -1,6 +1,7 @@
-"""The gateway's edge: raw ASGI in front of everything else, because each layer costs more than the work.
+"""What the gateway answers to whom.
 
-Owns routes, keys and refusals; a call itself: forward. Source: openclaw page, "What the gateway answers matters".
+Owns routes, keys and refusals; the connection: callers; a call itself: forward. Source: openclaw page, "What the
+gateway answers matters".
 """
 
 from collections.abc import Awaitable, Callable
@@ -14,10 +15,10 @@ from prometheus_client import CONTENT_TYPE_LATEST, Counter, generate_latest
 from kontor.billing.metering import answers
 from kontor.billing.metering.answers import JSON, SSE, Refusal
 from kontor.billing.metering.budgets.spending import Refused, Spending
-from kontor.billing.metering.caller import Caller, CallerGone, Receive, Scope, Send, TooLarge
+from kontor.billing.metering.caller import Caller, TooLarge
 from kontor.billing.metering.catalogue import Catalogue
 from kontor.billing.metering.dialects.chat import Chat
-from kontor.billing.metering.dialects.dialect import Asked, Dialect, NotUnderstood, Talk
+from kontor.billing.metering.dialects.dialect import Asked, Dialect, NotUnderstood
 from kontor.billing.metering.dialects.embeddings import Embeddings
 from kontor.billing.metering.dialects.messages import Messages
 from kontor.billing.metering.dialects.responses import Responses
@@ -44,7 +45,7 @@ class Admitted:
 
 
 class Gateway:
-    """The ASGI application. `catalogue` may be replaced while it runs."""
+    """Answers requests. `catalogue` may be replaced while it runs."""
 
     def __init__(
         self,
@@ -73,28 +74,23 @@ class Gateway:
             "/metrics": self._metrics,
         }
 
-    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """One request. Lifespan is the process's own affair."""
-        caller = Caller(scope, receive, send)
-        path, method = scope["path"], scope["method"]
+    async def serve(self, caller: Caller) -> None:
+        """One request has its answer. Raises CallerGone."""
         try:
-            if (dialect := self._dialects.get(path)) is not None:
+            if (dialect := self._dialects.get(caller.path)) is not None:
                 caller.problem = dialect.problem
-                await (
-                    self._call(caller, dialect)
-                    if method == "POST"
-                    else self._refuse(caller, answers.METHOD, allow="POST")
-                )
-            elif (get := self._gets.get(path)) is None:
+                if caller.method == "POST":
+                    await self._call(caller, dialect)
+                else:
+                    await self._refuse(caller, answers.METHOD, allow="POST")
+            elif (get := self._gets.get(caller.path)) is None:
                 await self._refuse(caller, answers.NOT_FOUND)
-            elif method in {"GET", "HEAD"}:
+            elif caller.method in {"GET", "HEAD"}:
                 await get(caller)
             else:
                 await self._refuse(caller, answers.METHOD, allow="GET")
         except Unavailable as error:
             await self._refuse(caller, Refusal(503, error.code, error.text, error.retry_after_s))
-        except CallerGone:
-            return
 
     async def _call(self, caller: Caller, dialect: Dialect) -> None:
         admitted = await self._admit(caller)
@@ -116,33 +112,19 @@ class Gateway:
 
     async def _forward(self, caller: Caller, dialect: Dialect, asked: Asked, admitted: Admitted, size: int) -> None:
         """The caller has its answer. Raises Refused, BudgetsUnavailable."""
-        key, model = admitted.key, self.catalogue.models.get(asked.model)
+        key, tenant, guard = admitted.key, admitted.tenant, self._guard
         if key.state == "suspended":
             raise Refused(answers.KEY_SUSPENDED)
-        if model is None:
-            await self._refuse(caller, answers.model_unknown(_not_found(key)))
-            return
-        if not any(dialect.name in one.speaks for one in model.deployments):
-            await self._refuse(caller, answers.dialect_not_spoken(_not_found(key)))
-            return
         route = self.catalogue.route(asked.model, dialect.name, key.residency)
         if not route:
-            raise Refused(answers.RESIDENCY_NOT_SERVED)
-        if isinstance(dialect, Talk) and self._guard.prohibits(dialect, asked, admitted.tenant) is not None:
+            await self._refuse_model(caller, dialect, asked, key)
+            return
+        if (talk := dialect.talk) is not None and guard.prohibits(talk, asked, tenant) is not None:
             raise Refused(answers.PROHIBITED)
-        most_output = model.most_output_tokens if asked.most_output is None else asked.most_output
-        held = await self._spending.hold(key, admitted.tenant, route, size, most_output)
+        most_output = asked.most_output or self.catalogue.models[asked.model].most_output_tokens
+        held = await self._spending.hold(key, tenant, route, size, most_output)
+        order = Order(key, tenant, dialect, asked, held.route, held.reservation, guard.rules(key), guard.missing(key))
         try:
-            order = Order(
-                key,
-                admitted.tenant,
-                dialect,
-                asked,
-                held.route,
-                held.reservation,
-                rules=self._guard.rules(key),
-                missing=self._guard.missing(key),
-            )
             await self._forwarder.send(order, caller)
         except ProviderFailed as error:
             raise Refused(answers.PROVIDER_FAILED) from error
@@ -151,10 +133,21 @@ class Gateway:
         finally:
             self._spending.release(held)
 
+    async def _refuse_model(self, caller: Caller, dialect: Dialect, asked: Asked, key: Key) -> None:
+        model = self.catalogue.models.get(asked.model)
+        if model is None:
+            await self._refuse(caller, answers.model_unknown(_not_found(key)))
+        elif not any(dialect.name in one.speaks for one in model.deployments):
+            await self._refuse(caller, answers.dialect_not_spoken(_not_found(key)))
+        else:
+            raise Refused(answers.RESIDENCY_NOT_SERVED)
+
     async def _admit(self, caller: Caller) -> Admitted | None:
         """Whose call it is; None when it has been refused. Raises KeysUnavailable."""
         hashed = bearer(caller.headers.get(b"authorization")) or key_hash(caller.headers.get(b"x-api-key"))
-        key = await self._keys.find(hashed) if hashed is not None else None
+        key = None
+        if hashed is not None:
+            key = self._keys.at_hand(hashed) or await self._keys.find(hashed)
         if key is None:
             await self._refuse(caller, answers.KEY_UNKNOWN if hashed else answers.KEY_MISSING)
             return None
@@ -169,12 +162,12 @@ class Gateway:
 
     async def _notice(self, caller: Caller, dialect: Dialect, asked: Asked, key: Key, refusal: Refusal) -> None:
         """A refusal that an end user reads: an instance gets it as its assistant's message, a program as an error."""
-        if key.kind == "direct" or not isinstance(dialect, Talk):
+        if key.kind == "direct" or (talk := dialect.talk) is None:
             await self._refuse(caller, refusal)
             return
         REFUSED.labels(refusal.code).inc()
         text, id_, now = refusal.text(key.language), new_id(), int(time())
-        answer, kind = (dialect.answer_stream, SSE) if asked.is_stream else (dialect.answer, JSON)
+        answer, kind = (talk.answer_stream, SSE) if asked.is_stream else (talk.answer, JSON)
         await caller.answer(answer(asked, text, id_.hex, now), kind=kind, x_request_id=encode("req", id_))
 
     async def _refuse(self, caller: Caller, refusal: Refusal, **headers: str) -> None:

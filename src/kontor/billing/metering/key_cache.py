@@ -68,6 +68,11 @@ class KeyCache:
         self.is_away = False
         self._hurry = asyncio.Event()
 
+    def at_hand(self, key_hash: bytes) -> Key | None:
+        """The key, if it is known and was read lately; None says nothing."""
+        known = self._known.get(key_hash)
+        return known.key if known is not None and self._now() - known.read_at <= _REREAD_S else None
+
     async def find(self, key_hash: bytes) -> Key | None:
         """The key, or None for one that was never issued or is forgotten. Raises KeysUnavailable."""
         now = self._now()

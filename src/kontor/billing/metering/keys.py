@@ -42,18 +42,17 @@ def mint() -> tuple[str, bytes]:
 
 def bearer(header: bytes | None) -> bytes | None:
     """The hash of the key in an Authorization header; None for anything that cannot be one of ours."""
-    if header is None or len(header) > _MAX_LENGTH:
+    if header is None or header[:7].lower() != b"bearer ":
         return None
-    scheme, _, secret = header.partition(b" ")
-    return key_hash(secret) if scheme.lower() == b"bearer" else None
+    return key_hash(header[7:])
 
 
 def key_hash(secret: bytes | None) -> bytes | None:
     """The hash of a key as it stands in a header; None for anything that cannot be one of ours."""
-    secret = (secret or b"").strip()
-    if len(secret) > _MAX_LENGTH or not secret.startswith(b"kgw_") or not secret.isascii():
+    if secret is None or len(secret) > _MAX_LENGTH:
         return None
-    return hash_secret(secret.decode("ascii"))
+    secret = secret.strip()
+    return hash_secret(secret) if secret.startswith(b"kgw_") and secret.isascii() else None
 
 
 def key_of(row: tuple[UUID, str, UUID | None, UUID | None, str, str, bool, str, str]) -> Key:

@@ -10,6 +10,7 @@ import ssl
 from collections import deque
 from collections.abc import Mapping
 from dataclasses import dataclass
+from time import monotonic
 from types import TracebackType
 from typing import Self
 from urllib.parse import urlsplit
@@ -50,9 +51,9 @@ class Upstream:
     async def post(self, path: str, headers: Mapping[str, str], body: bytes) -> "Response":
         """The response's head has come; read its body from it. Raises UpstreamError."""
         head = self._head(path, headers, len(body))
-        loop = asyncio.get_running_loop()
-        deadline = loop.time() + self.timeouts.total_s
-        while (connection := self._reuse(loop.time())) is not None:
+        now = monotonic()
+        deadline = now + self.timeouts.total_s
+        while (connection := self._reuse(now)) is not None:
             try:
                 await connection.request(head + body, self.timeouts.first_byte_s)
             except NoAnswer:
@@ -79,8 +80,8 @@ class Upstream:
 
     def take_back(self, connection: Connection) -> None:
         """A connection whose response was read to the end serves the next request."""
-        if connection.is_reusable and len(self._idle) < self._most_idle:
-            self._idle.append((asyncio.get_running_loop().time(), connection))
+        if len(self._idle) < self._most_idle and connection.is_reusable:
+            self._idle.append((monotonic(), connection))
         else:
             connection.close()
 
@@ -155,8 +156,7 @@ class Response:
 
     async def chunk(self) -> bytes:
         """The next bytes of the body as they came; empty at its end. Raises Slow, CutOff."""
-        loop = asyncio.get_running_loop()
-        left_s = min(self._upstream.timeouts.between_chunks_s, self._deadline - loop.time())
+        left_s = min(self._upstream.timeouts.between_chunks_s, self._deadline - monotonic())
         return await self._connection.chunk(max(left_s, 0.0))
 
     async def body(self, most_bytes: int) -> bytes:

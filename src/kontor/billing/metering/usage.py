@@ -107,9 +107,9 @@ def _tokens(
 
 def _count(of: Mapping[object, object], name: str) -> int | None:
     value = of.get(name)
-    if isinstance(value, bool) or not isinstance(value, int | float) or not 0 <= value <= MOST_TOKENS:
-        return None
-    return int(value)
+    if type(value) is int:
+        return value if 0 <= value <= MOST_TOKENS else None
+    return int(value) if isinstance(value, float) and 0 <= value <= MOST_TOKENS else None
 
 
 def _details(of: Mapping[object, object], name: str) -> Mapping[object, object]:

@@ -10,7 +10,7 @@ Source: gateway page, "Budgets".
 import asyncio
 from collections.abc import Callable
 from dataclasses import dataclass, field
-from datetime import date, datetime, timedelta
+from datetime import UTC, date, datetime, timedelta
 from time import monotonic
 from typing import Final
 from uuid import UUID
@@ -37,6 +37,7 @@ SWEEP_S: Final = 60.0
 AGAIN_S: Final = 1.0
 _FORGET_S: Final = 600.0
 _MINUTE: Final = timedelta(seconds=draw.MINUTE_S)
+_LONG_AGO: Final = datetime.min.replace(tzinfo=UTC)
 
 
 class Exhausted(Exception):
@@ -92,6 +93,7 @@ class Purse:
     tenant: TenantId
     slices: list[Slice] = field(default_factory=list)
     minute: datetime | None = None
+    minute_ends: datetime = _LONG_AGO
     requests_left: int = 0
     tokens_left: int = 0
     read_at: float = float("-inf")
@@ -103,7 +105,7 @@ class Purse:
 
     def is_in(self, at: datetime) -> bool:
         """Whether an instant lies in the minute whose rate was drawn."""
-        return self.minute is not None and self.minute <= at < self.minute + _MINUTE
+        return self.minute is not None and self.minute <= at < self.minute_ends
 
     def has_time(self, tokens: int, at: datetime) -> bool:
         """Whether a call fits into what is left of the minute."""
@@ -111,7 +113,10 @@ class Purse:
 
     def has_money(self, nano: int, at: datetime) -> bool:
         """Whether a call fits into what is left of all budgets."""
-        return all(one.left_nano >= nano and (one.ends_at is None or at < one.ends_at) for one in self.slices)
+        for one in self.slices:  # noqa: SIM110 - half the time of all(...)
+            if one.left_nano < nano or (one.ends_at is not None and at >= one.ends_at):
+                return False
+        return True
 
 
 class Reservation:
@@ -168,7 +173,6 @@ class Purses:
             async with purse.lock:
                 if not self._is_good(purse, nano, tokens, at):
                     await self._fill(purse, whose[1], nano, tokens, at)
-        purse.used_at = self._now()
         purse.requests_left -= 1
         purse.tokens_left -= tokens
         return Reservation(purse.slices, nano)
@@ -206,7 +210,7 @@ class Purses:
 
     def _is_good(self, purse: Purse, nano: int, tokens: int, at: datetime) -> bool:
         """Whether a call may be made from memory. Raises Exhausted when that was said a moment ago."""
-        now = self._now()
+        purse.used_at = now = self._now()
         if purse.exhausted is not None and now < purse.refuses_until and nano >= purse.refuses_nano:
             raise Exhausted(purse.exhausted)
         if now < self._away_until:  # rates wait for Postgres, money does not
@@ -240,6 +244,7 @@ class Purses:
             if rate is None:
                 raise TooFast(draw.seconds_left(at))
             purse.minute = draw.minute_of(at)
+            purse.minute_ends = purse.minute + _MINUTE
             purse.requests_left += rate.requests
             purse.tokens_left += rate.tokens
 

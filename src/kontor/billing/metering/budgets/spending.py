@@ -53,15 +53,17 @@ class Spending:
             raise BudgetsUnavailable
         tokens = estimate(size, 0)
         tokens.output = most_output
-        at, book = self._clock.now(), self._prices.book
-        costs = [book.cost_nano(one.provider, one.model, tokens, at) for one in route]
-        if None in costs and self._unpriced == "refuse":
-            route = tuple(one for one, nano in zip(route, costs, strict=True) if nano is not None)
-            if not route:
-                raise Refused(answers.UNPRICED)
-        nano = max(filter(None, costs), default=0)
+        at, book, most = self._clock.now(), self._prices.book, 0
+        for one in route:
+            nano = book.cost_nano(one.provider, one.model, tokens, at)
+            if nano is not None:
+                most = max(most, nano)
+            elif self._unpriced == "refuse":
+                route = tuple(other for other in route if other is not one)
+        if not route:
+            raise Refused(answers.UNPRICED)
         try:
-            reservation = await self._purses.reserve(key, tenant, nano, tokens.input + tokens.output)
+            reservation = await self._purses.reserve(key, tenant, most, tokens.input + tokens.output)
         except Exhausted as error:
             raise Refused(answers.exhausted(error.period)) from error
         except TooFast as error:

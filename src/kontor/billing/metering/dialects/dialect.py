@@ -25,7 +25,7 @@ dumps = orjson.dumps
 _DEAR_TIERS: Final = frozenset({"priority", "flex", "scale"})
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)
 class Asked:
     """A request, as far as the gateway needs to know it.
 
@@ -48,6 +48,11 @@ class Dialect(ABC):
 
     name: str
     path: str
+
+    @property
+    def talk(self) -> "Talk | None":
+        """Itself, if a model talks to people in it."""
+        return None
 
     def read(self, body: bytes) -> Asked:
         """The request in a body. Raises NotUnderstood for broken JSON and for fields that we act upon."""
@@ -88,6 +93,11 @@ class Dialect(ABC):
 
 class Talk(Dialect):
     """A dialect in which a model talks to people."""
+
+    @property
+    def talk(self) -> "Talk":
+        """Itself."""
+        return self
 
     @abstractmethod
     def said(self, asked: Asked) -> str:
@@ -160,12 +170,10 @@ def only_callers_tools(fields: Fields, allowed: frozenset[str], hosted: frozense
 
 def since_last_answer(messages: Sequence[Any]) -> Iterator[str]:
     """The texts of the messages after the model's last one, of whomever: people, developers, results of tools."""
-    recent: list[Any] = []
-    for message in reversed(messages):
-        if isinstance(message, dict) and message.get("role") == "assistant":
-            break
-        recent.append(message)
-    for message in reversed(recent):
+    begin = len(messages)
+    while begin and not (isinstance(last := messages[begin - 1], dict) and last.get("role") == "assistant"):
+        begin -= 1
+    for message in messages[begin:]:
         if isinstance(message, dict) and message.get("role", "user") == "user":
             yield from texts(message.get("content"))
 

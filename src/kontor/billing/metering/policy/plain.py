@@ -49,8 +49,10 @@ def plain(text: str) -> str:
     for letter, written_out in () if text.isascii() else _GERMAN.items():
         text = text.replace(letter, written_out)
     if text.isascii():
-        words = f" {b' '.join(text.encode().translate(_ASCII).split()).decode()} "
-        if not any(sign in text for sign in _LEET_SIGNS) and _SINGLE_LETTERS.search(words) is None:
+        letters = text.encode()
+        words = f" {b' '.join(letters.translate(_ASCII).split()).decode()} "
+        has_signs = len(letters.translate(None, _LEET_SIGNS.encode())) < len(letters)
+        if not has_signs and _SINGLE_LETTERS.search(words) is None:
             return words
         text = text.lower()
     else:  # NFKC can bring letters of the table, and casefold too
