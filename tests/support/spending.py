@@ -132,4 +132,7 @@ async def spree(order: dict[str, Any]) -> Spree:
 
 
 if __name__ == "__main__":
+    sys.stdout.write("ready\n")
+    sys.stdout.flush()
+    sys.stdin.readline()  # all begin together
     sys.stdout.write(json.dumps(asdict(asyncio.run(spree(json.loads(sys.argv[1]))))))

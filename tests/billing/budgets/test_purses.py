@@ -311,13 +311,18 @@ async def test_eight_processes_pass_a_cap_by_no_more_than_what_was_reported_beyo
             sys.executable,
             str(SUPPORT / "spending.py"),
             json.dumps(order | {"seed": seed}),
+            stdin=asyncio.subprocess.PIPE,
             stdout=asyncio.subprocess.PIPE,
             env={**os.environ, "PYTHONPATH": str(SUPPORT.parent)},
         )
         for seed in range(8)
     ]
 
-    sprees = [json.loads((await program.communicate())[0]) for program in programs]
+    for program in programs:
+        assert program.stdout is not None
+        assert await program.stdout.readline() == b"ready\n"
+    told = await asyncio.gather(*(program.communicate(b"go\n") for program in programs))
+    sprees = [json.loads(out) for out, _ in told]
 
     spent, beyond = await bank.spent(), sum(spree["beyond"] for spree in sprees)
     assert spent == sum(spree["reserved"] for spree in sprees) + beyond
