@@ -23,15 +23,15 @@ from pathlib import Path
 import asyncpg
 
 from kontor.billing.metering import gateway_keys
-from kontor.billing.metering.price_book import read_price_book
 from kontor.billing.metering.prices import PriceBook
 from kontor.billing.metering.record import Call
 from kontor.billing.metering.recorder import BATCH, store
 from kontor.billing.metering.rerate import rerate
 from kontor.billing.metering.set_price import NewPrice, set_price
+from kontor.billing.metering.stored_prices import read_price_book
 from kontor.billing.metering.usage import Outcome, Tokens
 from kontor.billing.queries import differences
-from kontor.core import db
+from kontor.core import postgres
 from kontor.core.audit import SYSTEM
 from kontor.core.clock import FixedClock
 from kontor.core.crypto import FolderKeyStore, Vault
@@ -127,7 +127,9 @@ async def measure(database: Database, run: Callable[[Database], Awaitable[int]])
 async def main(url: str, folder: Path) -> dict[str, float]:
     """The figures."""
     key = bytes(range(32))
-    urls = db.DatabaseUrls(url, *(db.role_url(url, f"kontor_{name}", key) for name in ("app", "system", "gateway")))
+    urls = postgres.DatabaseUrls(
+        url, *(postgres.role_url(url, f"kontor_{name}", key) for name in ("app", "system", "gateway"))
+    )
     await migrate_async(urls)
     database = Database(urls, FixedClock(NOW), Vault(FolderKeyStore(folder / "keys"), key))
     print(f"recording {EVENTS} events")

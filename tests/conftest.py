@@ -11,9 +11,10 @@ import pytest
 
 from kontor.core.clock import FixedClock
 from kontor.core.crypto import FolderKeyStore, Vault
-from kontor.core.db import Database, DatabaseUrls
+from kontor.core.db import Database
 from kontor.core.embedded.postgres import EmbeddedPostgres
 from kontor.core.migrate import migrate_async
+from kontor.core.postgres import DatabaseUrls
 from support.databases import MASTER_KEY, TestDatabase, in_database, roles_of, sql
 from support.places import open_folder
 from support.web import Web, settings_for

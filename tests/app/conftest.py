@@ -7,7 +7,7 @@ from uuid import uuid4
 
 import pytest
 
-from kontor.core.db import DatabaseUrls
+from kontor.core.postgres import DatabaseUrls
 from support.databases import in_database, roles_of, sql
 from support.gateway import MASTER_KEY, GatewayRig
 from support.processes import CONTROL_TOKEN, ModelControl, Process, free_port

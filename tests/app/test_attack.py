@@ -13,9 +13,10 @@ from sqlalchemy import Table, text
 from sqlalchemy.exc import DBAPIError
 
 from kontor.app.schema import METADATA
-from kontor.core import tenancy
-from kontor.core.db import Database, DatabaseUrls
+from kontor.core import roles, tenancy
+from kontor.core.db import Database
 from kontor.core.ids import TenantId
+from kontor.core.postgres import DatabaseUrls
 from support.tenants import a_tenant
 
 FORBIDDEN = "42501"  # SQLSTATE insufficient_privilege: no right, or against a policy
@@ -151,7 +152,7 @@ async def test_another_company_and_its_people_are_not_there(attack: Attack) -> N
 
 
 async def test_nobody_can_become_somebody_else(attack: Attack) -> None:
-    for role in (tenancy.OWNER, tenancy.SYSTEM, tenancy.GATEWAY):
+    for role in (roles.OWNER, roles.SYSTEM, roles.GATEWAY):
         assert await attack.run(f"SET LOCAL ROLE {role}") == FORBIDDEN
     assert await attack.run("SELECT * FROM memberships", before="SET LOCAL row_security = off") == FORBIDDEN
     assert await attack.run("ALTER TABLE memberships DISABLE ROW LEVEL SECURITY") == FORBIDDEN

@@ -3,6 +3,8 @@
 import asyncio
 import os
 import signal
+import subprocess
+import sys
 from pathlib import Path
 
 import httpx
@@ -110,3 +112,15 @@ async def test_a_changed_catalogue_is_used_without_a_restart_and_a_broken_one_is
         await eventually(is_told, within_s=10)
         assert await names() == ["assistant", "second"]
         assert "gateway.config_broken" in gateway.log
+
+
+def test_a_worker_loads_no_orm() -> None:
+    code = "import sys, kontor.app.gateway; sys.exit('sqlalchemy' in sys.modules)"
+
+    assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0
+
+
+async def test_a_worker_may_have_as_many_connections_open_as_the_system_allows(own_rig: GatewayRig) -> None:
+    soft, hard = psutil.Process(own_rig.gateway.pid).rlimit(psutil.RLIMIT_NOFILE)
+
+    assert soft == hard

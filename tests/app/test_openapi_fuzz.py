@@ -25,8 +25,8 @@ from schemathesis.specs.openapi.checks import (
 from kontor.app.container import Container
 from kontor.app.main import create_app
 from kontor.core.clock import FixedClock
-from kontor.core.db import DatabaseUrls
 from kontor.core.ids import PREFIXES, TenantId, decode
+from kontor.core.postgres import DatabaseUrls
 from kontor.tenants.talk.ask import Desk
 from support.databases import MASTER_KEY, in_database, roles_of, sql
 from support.operators import operator_login

@@ -4,8 +4,8 @@ from pathlib import Path
 
 import pytest
 
-from kontor.core.db import DatabaseUrls
 from kontor.core.ids import ErasureId, TenantId, decode, new_id
+from kontor.core.postgres import DatabaseUrls
 from kontor.tenants.leaving.ports import Registered
 from support.databases import MASTER_KEY
 from support.eventually import eventually

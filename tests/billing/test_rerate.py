@@ -13,11 +13,12 @@ from sqlalchemy import delete, text
 
 from kontor.billing.metering.budgets.limits import set_budget
 from kontor.billing.metering.model import ExchangeRate, ModelPrice, UsageEvent, UsageHour
-from kontor.billing.metering.price_book import add_price, load_shipped_prices, read_price_book
+from kontor.billing.metering.price_book import add_price, load_shipped_prices
 from kontor.billing.metering.prices import Cost, Price
 from kontor.billing.metering.rerate import Rerated, rerate
 from kontor.billing.metering.set_price import NewPrice, set_price
 from kontor.billing.metering.set_rate import set_rate
+from kontor.billing.metering.stored_prices import read_price_book
 from kontor.billing.metering.usage import Tokens
 from kontor.billing.queries import erase_usage
 from kontor.core import audit

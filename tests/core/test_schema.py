@@ -12,7 +12,7 @@ from sqlalchemy import LargeBinary
 
 import kontor
 from kontor.app.schema import METADATA
-from kontor.core import tenancy
+from kontor.core import roles, tenancy
 from support.databases import in_database, sql
 
 SOURCE = Path(kontor.__file__).parent
@@ -155,7 +155,7 @@ NOT_PERSONAL = {
 async def test_each_role_has_only_the_rights_that_the_model_gives(live: asyncpg.Connection) -> None:
     for table in TABLES:
         access = tenancy.access_of(table)
-        for role, declared in ((tenancy.APP, access.app), (tenancy.GATEWAY, access.gateway)):
+        for role, declared in ((roles.APP, access.app), (roles.GATEWAY, access.gateway)):
             allowed = {right.strip() for right in declared.split(",") if right.strip()}
             for right in ("SELECT", "INSERT", "UPDATE", "DELETE", "TRUNCATE"):
                 has = await live.fetchval("SELECT has_table_privilege($1, $2, $3)", role, table.name, right)

@@ -7,8 +7,8 @@ from uuid import uuid4
 import asyncpg
 import pytest
 
-from kontor.core.db import DatabaseUrls
 from kontor.core.migrate import migrate_async
+from kontor.core.postgres import DatabaseUrls
 from support.databases import in_database, roles_of, sql
 
 

@@ -9,8 +9,8 @@ from typing import Any
 from typer.testing import CliRunner
 
 from kontor.app.cli.main import app
-from kontor.core.db import DatabaseUrls
 from kontor.core.errors import DomainError
+from kontor.core.postgres import DatabaseUrls
 from support.databases import MASTER_KEY
 
 

@@ -7,8 +7,8 @@ from uuid import uuid4
 import asyncpg
 from sqlalchemy.engine import make_url
 
-from kontor.core import db
-from kontor.core.db import DatabaseUrls
+from kontor.core import postgres
+from kontor.core.postgres import DatabaseUrls
 
 MASTER_KEY = base64.b64encode(bytes(range(32))).decode()
 
@@ -18,9 +18,9 @@ def roles_of(owner_url: str) -> DatabaseUrls:
     key = base64.b64decode(MASTER_KEY)
     return DatabaseUrls(
         owner=owner_url,
-        app=db.role_url(owner_url, "kontor_app", key),
-        system=db.role_url(owner_url, "kontor_system", key),
-        gateway=db.role_url(owner_url, "kontor_gateway", key),
+        app=postgres.role_url(owner_url, "kontor_app", key),
+        system=postgres.role_url(owner_url, "kontor_system", key),
+        gateway=postgres.role_url(owner_url, "kontor_gateway", key),
     )
 
 

@@ -20,8 +20,9 @@ from kontor.app.adapters import MeteredKeys
 from kontor.billing.plans import load as load_plans
 from kontor.core.clock import SystemClock
 from kontor.core.crypto import FolderKeyStore, Vault
-from kontor.core.db import Database, DatabaseUrls
+from kontor.core.db import Database
 from kontor.core.ids import TenantId
+from kontor.core.postgres import DatabaseUrls
 from kontor.tenants.contracts.catalogue import packaged
 from kontor.tenants.lifecycle.view import assistant_view
 from kontor.tenants.provisioning.blueprint import Blueprint

@@ -14,8 +14,9 @@ from kontor.billing.metering.journal import backlog
 from kontor.billing.metering.price_book import load_shipped_prices
 from kontor.core.clock import SystemClock
 from kontor.core.crypto import FolderKeyStore, Vault
-from kontor.core.db import Database, DatabaseUrls
+from kontor.core.db import Database
 from kontor.core.ids import InstanceId, TenantId, new_id
+from kontor.core.postgres import DatabaseUrls
 from support.eventually import eventually
 from support.processes import Process, free_port
 

@@ -11,9 +11,9 @@ from sqlalchemy import select
 from kontor.app.container import Container
 from kontor.app.main import create_app
 from kontor.core.clock import Clock
-from kontor.core.db import DatabaseUrls
 from kontor.core.jobs import Work, Worker
 from kontor.core.mail import Mail
+from kontor.core.postgres import DatabaseUrls
 from kontor.core.settings import Settings
 from kontor.tenants.people import reset
 from kontor.tenants.people.passwords import Passwords

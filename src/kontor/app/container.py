@@ -3,7 +3,7 @@
 from kontor.app.adapters import ConfiguredDeployments, MeteredKeys, PricedPlans, RecordedUsage
 from kontor.billing import plans
 from kontor.billing.metering.policy.packs import load_packs
-from kontor.core import db
+from kontor.core import postgres
 from kontor.core.clock import Clock, SystemClock
 from kontor.core.crypto import FolderKeyStore, Vault
 from kontor.core.db import Database
@@ -27,7 +27,7 @@ class Container:
         self.settings = settings
         self.clock: Clock = clock or SystemClock()
         self.vault = Vault(FolderKeyStore(settings.keys_path), settings.master_key_bytes)
-        self.database = Database(db.urls(settings), self.clock, self.vault, pool_size=settings.database_pool_size)
+        self.database = Database(postgres.urls(settings), self.clock, self.vault, pool_size=settings.database_pool_size)
         self.files = Files(settings.files_location, self.vault)
         self.passwords = Passwords()
         self.links = Links(settings.base_url)

@@ -6,6 +6,7 @@ state but its journal; several may run side by side.
 
 import asyncio
 import os
+import resource
 import signal
 from collections.abc import Awaitable, Callable, Coroutine, MutableMapping
 from functools import lru_cache
@@ -33,7 +34,7 @@ from kontor.billing.metering.policy.classifier import RuleClassifier
 from kontor.billing.metering.policy.packs import load_packs
 from kontor.billing.metering.recorder import Recorder
 from kontor.billing.metering.upstream import Upstreams
-from kontor.core import db, telemetry
+from kontor.core import postgres, telemetry
 from kontor.core.clock import SystemClock
 from kontor.core.settings import Settings
 from kontor.tenants.contracts.catalogue import packaged
@@ -50,6 +51,8 @@ LAST_FLUSH_S: Final = 5.0
 def run(settings: Settings) -> None:
     """Serves until SIGTERM or SIGINT; running answers end first, for at most DRAIN_S."""
     telemetry.configure(settings.log_format)
+    _, most_files = resource.getrlimit(resource.RLIMIT_NOFILE)
+    resource.setrlimit(resource.RLIMIT_NOFILE, (most_files, most_files))  # each stream has two, workers inherit it
     if settings.gateway_workers == 1:
         uvicorn.Server(_config(GatewayProcess(settings), settings)).run()
     else:
@@ -119,7 +122,7 @@ class GatewayProcess:
         """The process's life."""
         await receive()
         settings = self._settings
-        link = Link(db.urls(settings).gateway)
+        link = Link(postgres.urls(settings).gateway)
         journal = Journal(settings.journal_path, durable=settings.journal_fsync)
         clock, keys, prices, upstreams = SystemClock(), KeyCache(link), LivePrices(), Upstreams()
         recorder = Recorder(journal, link, prices)

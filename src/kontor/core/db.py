@@ -7,7 +7,6 @@ tenant's rows, `system_uow` is for login, schedules and operators, and a test li
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
 from contextvars import ContextVar
-from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, Final
 from uuid import UUID
@@ -22,11 +21,11 @@ from sqlalchemy.orm import DeclarativeBase
 
 from kontor.core import tenancy
 from kontor.core.clock import Clock
-from kontor.core.crypto import Vault, derive
+from kontor.core.crypto import Vault
 from kontor.core.errors import Unavailable
 from kontor.core.i18n import Text
 from kontor.core.ids import TenantId
-from kontor.core.settings import Settings
+from kontor.core.postgres import DatabaseUrls, is_outage
 
 CONNECTION_SETTINGS: Final = {
     "timezone": "UTC",
@@ -54,42 +53,6 @@ class Base(DeclarativeBase):
         bytes: LargeBinary(),
         dict[str, Any]: JSONB(),
     }
-
-
-@dataclass(frozen=True, slots=True)
-class DatabaseUrls:
-    """One `postgresql://` URL per role."""
-
-    owner: str
-    app: str
-    system: str
-    gateway: str
-
-
-def urls(settings: Settings) -> DatabaseUrls:
-    """The roles' URLs: as set, else the owner's with the role's name and a password derived from the master key."""
-    owner = settings.database_url.get_secret_value()
-
-    def of(role: str, explicit: Any) -> str:
-        return explicit.get_secret_value() if explicit else role_url(owner, role, settings.master_key_bytes)
-
-    return DatabaseUrls(
-        owner=owner,
-        app=of(tenancy.APP, settings.database_app_url),
-        system=of(tenancy.SYSTEM, settings.database_system_url),
-        gateway=of(tenancy.GATEWAY, settings.database_gateway_url),
-    )
-
-
-def role_url(owner_url: str, role: str, master_key: bytes) -> str:
-    """The same database as another role."""
-    url = make_url(owner_url).set(username=role, password=role_password(role, master_key))
-    return url.render_as_string(hide_password=False)
-
-
-def role_password(role: str, master_key: bytes) -> str:
-    """A role's password, the same on every machine that has the master key."""
-    return derive(master_key, f"database-role/{role}").hex()
 
 
 class Tx(AsyncSession):
@@ -194,12 +157,6 @@ class Database:
             if error.connection_invalidated or is_outage(error.orig):
                 raise database_unavailable() from error
             raise
-
-
-def is_outage(error: BaseException | None) -> bool:
-    """Whether a driver's error says that the server is away, starting or stopping (SQLSTATE 08, 57P)."""
-    state = getattr(error, "sqlstate", None) or getattr(error, "pgcode", None) or ""
-    return state.startswith(("08", "57P")) or state == "53300"
 
 
 def database_unavailable() -> Unavailable:

@@ -15,10 +15,11 @@ from sqlalchemy import Connection, text
 from sqlalchemy.engine import make_url
 from sqlalchemy.ext.asyncio import create_async_engine
 
-from kontor.core import tenancy
-from kontor.core.db import DatabaseUrls, async_url, is_outage
+from kontor.core import roles
+from kontor.core.db import async_url
 from kontor.core.errors import Unavailable
 from kontor.core.i18n import Text
+from kontor.core.postgres import DatabaseUrls, is_outage
 
 MIGRATIONS: Final = Path(__file__).resolve().parents[3] / "migrations"
 _ROLES_LOCK: Final = 0x6B6F6E746F72
@@ -38,7 +39,7 @@ async def migrate_async(urls: DatabaseUrls, revision: str = "head") -> None:
     engine = create_async_engine(async_url(urls.owner))
     try:
         async with engine.connect() as connection:
-            await connection.execute(text(f"SET ROLE {tenancy.OWNER}"))
+            await connection.execute(text(f"SET ROLE {roles.OWNER}"))
             await connection.commit()
             await connection.run_sync(_upgrade, revision)
     finally:
@@ -51,13 +52,13 @@ async def ensure_roles(urls: DatabaseUrls) -> None:
     try:
         # Several databases of one server share the roles: two migrations at once must not meet.
         await connection.execute("SELECT pg_advisory_lock($1)", _ROLES_LOCK)
-        for role, url in ((tenancy.APP, urls.app), (tenancy.SYSTEM, urls.system), (tenancy.GATEWAY, urls.gateway)):
+        for role, url in ((roles.APP, urls.app), (roles.SYSTEM, urls.system), (roles.GATEWAY, urls.gateway)):
             await _ensure_role(connection, role, f"LOGIN PASSWORD '{make_url(url).password}'")
-        await _ensure_role(connection, tenancy.OWNER, "NOLOGIN")
+        await _ensure_role(connection, roles.OWNER, "NOLOGIN")
         me = await connection.fetchval("SELECT quote_ident(current_user)")
-        await connection.execute(f"GRANT {tenancy.OWNER} TO {me}")
-        await connection.execute(f"GRANT USAGE, CREATE ON SCHEMA public TO {tenancy.OWNER}")
-        for role in tenancy.ROLES[1:]:
+        await connection.execute(f"GRANT {roles.OWNER} TO {me}")
+        await connection.execute(f"GRANT USAGE, CREATE ON SCHEMA public TO {roles.OWNER}")
+        for role in roles.ROLES[1:]:
             await connection.execute(f"GRANT USAGE ON SCHEMA public TO {role}")
     finally:
         await connection.close()

@@ -3,9 +3,6 @@
 A table says in its `info` whether its rows are a tenant's or shared, and what each database role may do. From that
 come forced row-level security, policies and grants; the migrations hold the same SQL as text, and a test reads the
 live schema to find a table whose declaration and database differ.
-
-Roles (architecture page, "Tenancy"): `kontor_owner` migrates, `kontor_app` serves one tenant per transaction,
-`kontor_gateway` meters, `kontor_system` logs people in and runs schedules.
 """
 
 from collections.abc import Iterator
@@ -14,11 +11,7 @@ from typing import Final, cast
 
 from sqlalchemy import Column, MetaData, Table
 
-OWNER: Final = "kontor_owner"
-APP: Final = "kontor_app"
-GATEWAY: Final = "kontor_gateway"
-SYSTEM: Final = "kontor_system"
-ROLES: Final = (OWNER, APP, GATEWAY, SYSTEM)
+from kontor.core.roles import APP, GATEWAY, OWNER, SYSTEM
 
 ALL: Final = "SELECT, INSERT, UPDATE, DELETE"
 TENANT_SETTING: Final = "kontor.tenant_id"

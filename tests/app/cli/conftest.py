@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from kontor.core.db import DatabaseUrls
+from kontor.core.postgres import DatabaseUrls
 from support.commands import Commands
 
 

@@ -2,8 +2,9 @@
 
 import asyncpg
 
-from kontor.core.db import Database, DatabaseUrls
+from kontor.core.db import Database
 from kontor.core.ids import PREFIXES, encode
+from kontor.core.postgres import DatabaseUrls
 from support.commands import Commands
 from support.tenants import a_tenant
 

@@ -8,7 +8,8 @@ import pytest
 from sqlalchemy.engine import make_url
 
 from kontor.billing.metering.usage import Tokens
-from kontor.core.db import Database, DatabaseUrls
+from kontor.core.db import Database
+from kontor.core.postgres import DatabaseUrls
 from support.commands import Commands
 from support.metered import Metered
 

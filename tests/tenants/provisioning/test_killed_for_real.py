@@ -15,7 +15,8 @@ import pytest
 from sqlalchemy import select
 
 from kontor.billing.metering.model import GatewayKey
-from kontor.core.db import Database, DatabaseUrls
+from kontor.core.db import Database
+from kontor.core.postgres import DatabaseUrls
 from kontor.core.settings import default_cache_dir
 from kontor.tenants.provisioning import leases
 from kontor.tenants.provisioning.local import LocalRuntime, stop_all

@@ -10,9 +10,10 @@ from sqlalchemy import text, update
 
 from kontor.core.clock import FixedClock, SystemClock
 from kontor.core.crypto import Vault
-from kontor.core.db import Database, DatabaseUrls
+from kontor.core.db import Database
 from kontor.core.errors import Unavailable
 from kontor.core.ids import InstanceId, TenantId, new_id
+from kontor.core.postgres import DatabaseUrls
 from kontor.tenants.events import Suspension
 from kontor.tenants.lifecycle.suspend import suspend
 from kontor.tenants.provisioning import leases, orphans

@@ -9,7 +9,7 @@ from typing import Final
 
 import asyncpg
 
-from kontor.core.db import is_outage
+from kontor.core.postgres import is_outage
 
 _CONNECT_S: Final = 3.0
 _COMMAND_S: Final = 15.0

@@ -7,8 +7,8 @@ from typing import Final
 import asyncpg
 
 from kontor.billing.metering.link import DatabaseAway, Link
-from kontor.billing.metering.price_book import read_price_book
 from kontor.billing.metering.prices import PriceBook
+from kontor.billing.metering.stored_prices import read_price_book
 
 EVERY_S: Final = 30.0
 _AGAIN_S: Final = 1.0

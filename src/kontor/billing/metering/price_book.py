@@ -11,12 +11,11 @@ from decimal import Decimal
 from importlib.resources import files
 from typing import Any, Final
 
-import asyncpg
 from sqlalchemy import func, select, text
 from sqlalchemy.dialects.postgresql import insert
 
 from kontor.billing.metering.model import ExchangeRate, ModelPrice
-from kontor.billing.metering.prices import Price, PriceBook, Rate
+from kontor.billing.metering.prices import Price, Rate
 from kontor.core.clock import Month
 from kontor.core.db import Tx
 from kontor.core.ids import new_id
@@ -25,18 +24,6 @@ from kontor.core.money import NANO
 SHIPPED: Final = "prices.toml"
 FROM_US: Final = "shipped"
 FROM_OPERATOR: Final = "operator"
-
-_PRICES: Final = (
-    "SELECT id, provider, model, currency, input_nano_per_million, cached_nano_per_million, "
-    "cache_write_nano_per_million, output_nano_per_million, valid_from FROM model_prices"
-)
-_RATES: Final = "SELECT id, currency, valid_from, valid_to, nano_eur FROM exchange_rates"
-
-
-async def read_price_book(connection: asyncpg.Connection) -> PriceBook:
-    """Everything that is known, by the gateway's role."""
-    prices = [Price(*row) for row in await connection.fetch(_PRICES)]
-    return PriceBook(prices, [Rate(*row) for row in await connection.fetch(_RATES)])
 
 
 @dataclass(frozen=True, slots=True)

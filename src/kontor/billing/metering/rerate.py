@@ -16,8 +16,8 @@ from uuid import UUID
 import asyncpg
 
 from kontor.billing.metering.budgets.draw import BEGINS
-from kontor.billing.metering.price_book import read_price_book
 from kontor.billing.metering.prices import Cost, PriceBook
+from kontor.billing.metering.stored_prices import read_price_book
 from kontor.billing.metering.usage import Tokens
 from kontor.core.audit import Actor, record
 from kontor.core.clock import month_of

@@ -32,7 +32,7 @@ class Timeouts:
 class Upstream:
     """Connections to one origin. `base_url` may have a path, which comes before that of each request."""
 
-    def __init__(self, base_url: str, *, timeouts: Timeouts | None = None, most_idle: int = 64) -> None:
+    def __init__(self, base_url: str, *, timeouts: Timeouts | None = None, most_idle: int = 512) -> None:
         url = urlsplit(base_url)
         if url.scheme not in {"http", "https"} or not url.hostname:
             raise ValueError(f"not an HTTP URL: {base_url!r}")
