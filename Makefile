@@ -9,7 +9,7 @@ WORKERS ?= 2
 TESTS ?=
 
 .DEFAULT_GOAL := help
-.PHONY: help up install dev test check format bench-journey bench-policy lock clean
+.PHONY: help up install dev test check format bench-gateway bench-journey bench-policy lock clean
 
 help: ## this list
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## (.*)/  make \1|\2/' | column -t -s'|' 2>/dev/null \
@@ -36,6 +36,9 @@ check: dev ## ruff, mypy, the layers, migrations in step with the models
 
 format: dev ## put the code in its form
 	@$(BIN)/ruff check --fix . ; $(BIN)/ruff format .
+
+bench-gateway: dev ## what the gateway costs, beside nginx and LiteLLM (needs nginx and wrk); the last line is JSON
+	@PYTHONPATH=tests $(BIN)/python benchmarks/gateway
 
 bench-journey: install ## sign-up to first answer, cold and pooled; the last line is JSON
 	@$(BIN)/python benchmarks/journey.py
