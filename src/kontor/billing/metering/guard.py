@@ -26,9 +26,14 @@ HITS: Final = Counter("kontor_gateway_prohibited_total", "Requests refused by th
 MOST_READ_CHARS: Final = 8_000
 """What is read of a long text, at its beginning and as much at its end: reading must not hold up other requests."""
 
+# A tenant's erasure deletes its keys first: locked here it waits, and without a key nothing is written any more.
 _WRITE: Final = """
+WITH known AS (
+  SELECT tenant_id FROM gateway_keys WHERE tenant_id = ANY($1::uuid[]) ORDER BY id FOR KEY SHARE
+)
 INSERT INTO policy_hits AS h (tenant_id, day, category, hits)
-SELECT * FROM unnest($1::uuid[], $2::date[], $3::text[], $4::bigint[]) ORDER BY 1, 2, 3
+SELECT * FROM unnest($1::uuid[], $2::date[], $3::text[], $4::bigint[]) AS t (tenant_id, day, category, hits)
+WHERE tenant_id IN (SELECT tenant_id FROM known) ORDER BY 1, 2, 3
 ON CONFLICT (tenant_id, day, category) DO UPDATE SET hits = h.hits + excluded.hits
 """
 
@@ -75,7 +80,7 @@ class Guard:
         return finding.category
 
     async def write(self, connection: asyncpg.Connection) -> None:
-        """What was counted is in Postgres. A failure keeps the counts for the next time."""
+        """What was counted is in Postgres, but for erased tenants. A failure keeps the counts for the next time."""
         hits = dict(self._hits)
         if not hits:
             return
