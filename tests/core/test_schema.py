@@ -18,7 +18,15 @@ from support.databases import in_database, sql
 SOURCE = Path(kontor.__file__).parent
 # Rows of the first two outlive the tenant on purpose: nothing in them names anybody once its data key is destroyed.
 # Billing's own do not know the tenants' tables.
-WITHOUT_FOREIGN_KEY = {"audit_entries", "audit_heads", "budgets", "policy_hits", "rate_limits", "rate_windows"}
+WITHOUT_FOREIGN_KEY = {
+    "audit_entries",
+    "audit_heads",
+    "budgets",
+    "policy_alerts",
+    "policy_hits",
+    "rate_limits",
+    "rate_windows",
+}
 # Whoever may look across tenants. A new caller is a decision: add it here with its reason.
 SYSTEM_UOW_CALLERS = {
     "core/db.py": "declares it",
@@ -43,12 +51,14 @@ SYSTEM_UOW_CALLERS = {
     "app/cli/prices.py": "prices belong to no tenant",
     "app/cli/tenants.py": "operators see all tenants",
     "app/cli/usage.py": "compares the usage of all tenants",
+    "app/ops/policy.py": "operators see all tenants",
     "app/ops/instances.py": "operators see all instances",
     "app/ops/tenants.py": "operators see all tenants",
     "app/cli/main.py": "prices belong to no tenant",
     "app/reactions.py": "a key's state belongs to the gateway, which knows no tenant setting",
     "app/worker.py": "sweeps what has expired",
     "billing/metering/rerate.py": "re-rates the usage of all tenants",
+    "billing/metering/hit_alerts.py": "looks at the hits of all tenants",
     "billing/metering/budgets/alerts.py": "looks at the budgets of all tenants",
     "tenants/leaving/build.py": "sweeps expired exports of all tenants",
     "tenants/leaving/eraser.py": "erases a tenant with everything that is not only its own",

@@ -3,7 +3,9 @@
 from sqlalchemy import select
 
 from kontor.app.container import Container
-from kontor.billing.events import AllowanceReached
+from kontor.billing.events import AllowanceReached, PolicyHitsPiledUp
+from kontor.billing.metering import hit_alerts
+from kontor.billing.metering.policy.meaning import meaning_of
 from kontor.core.db import Tx
 from kontor.core.events import Reactions
 from kontor.core.ids import TenantId
@@ -11,6 +13,7 @@ from kontor.tenants.events import AssistantRemoved, TenantResumed, TenantSuspend
 from kontor.tenants.leaving.eraser import advance_at_once
 from kontor.tenants.model import Tenant, TenantState
 from kontor.tenants.people.budget_letter import notify_of_budget
+from kontor.tenants.people.policy_letter import tell_operators
 from kontor.tenants.talk.events import HumanRequested
 from kontor.tenants.talk.notify import notify_members
 
@@ -32,6 +35,13 @@ def reactions(container: Container) -> Reactions:
             is_cap=event.is_cap,
         )
 
+    async def tell_the_operator_of_hits(event: PolicyHitsPiledUp) -> None:
+        async with database.system_uow() as tx:
+            hits = await hit_alerts.claim(tx, event.tenant)
+            if hits:
+                named = [(meaning_of(one.category).name, one.hits) for one in hits]
+                await tell_operators(tx, links, event.tenant, named, hit_alerts.DAYS)
+
     async def pause_keys(event: TenantSuspended) -> None:
         async with database.system_uow() as tx:
             if await is_suspended(tx, event.tenant):
@@ -47,6 +57,7 @@ def reactions(container: Container) -> Reactions:
 
     return {
         AllowanceReached: [tell_who_pays],
+        PolicyHitsPiledUp: [tell_the_operator_of_hits],
         HumanRequested: [tell_members_that_a_human_is_wanted],
         AssistantRemoved: [go_on_with_the_erasure],
         TenantSuspended: [pause_keys],

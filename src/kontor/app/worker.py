@@ -17,7 +17,7 @@ from starlette.routing import Route
 from kontor.app.container import Container
 from kontor.app.reactions import reactions
 from kontor.app.schema import METADATA
-from kontor.billing.metering import rerate
+from kontor.billing.metering import hit_alerts, rerate
 from kontor.billing.metering.budgets import alerts
 from kontor.core import idempotency, mail, telemetry
 from kontor.core.audit import SYSTEM
@@ -101,6 +101,9 @@ def work_of(container: Container, runtime: Runtime) -> Work:
     async def tell_of_budgets() -> None:
         await alerts.tell_due(database)
 
+    async def tell_of_hits() -> None:
+        await hit_alerts.find_due(database, container.settings.policy_alert_hits)
+
     async def rerate_usage() -> None:
         await rerate.rerate(database, SYSTEM)
 
@@ -123,6 +126,7 @@ def work_of(container: Container, runtime: Runtime) -> Work:
             Schedule("exports.sweep", "23 * * * *", drop_old_exports),
             Schedule("erasures.advance", "* * * * *", go_on_with_erasures),
             Schedule(alerts.SCHEDULE, alerts.EVERY_MINUTE, tell_of_budgets),
+            Schedule(hit_alerts.SCHEDULE, hit_alerts.EVERY_FIVE_MINUTES, tell_of_hits),
             Schedule(rerate.SCHEDULE, rerate.EVERY_HOUR, rerate_usage),
             Schedule(retention.SCHEDULE, retention.EVERY_NIGHT, keep_retention),
         ),

@@ -12,3 +12,8 @@ class AllowanceReached(Event):
     percent: int
     period: str
     is_cap: bool
+
+
+@dataclass(frozen=True, slots=True)
+class PolicyHitsPiledUp(Event):
+    """The acceptable-use policy has refused many of a tenant's requests within a few days."""

@@ -87,6 +87,9 @@ class Settings(BaseSettings):
         None, description="the catalogue of models; default what the provider settings say"
     )
     policy_dir: Path | None = Field(None, description="folder of policy packs that replace or join the shipped ones")
+    policy_alert_hits: int = Field(
+        5, ge=0, description="refusals of a tenant in seven days that the operator is told of; 0 = never"
+    )
     unpriced: Literal["serve", "refuse"] = Field("serve", description="what becomes of a model without a price")
     requests_per_minute: int = Field(600, ge=1, description="of a tenant without limits of its own")
     tokens_per_minute: int = Field(2_000_000, ge=1, description="of a tenant without limits of its own")

@@ -60,6 +60,7 @@ PAGES = (
     ("owner", "/onboarding/progress"),
     ("owner", "/chat"),
     ("owner", "/usage"),
+    ("owner", "/policy"),
     ("owner", "/home"),
     ("owner", "/conversations"),
     ("owner", "/conversations/{conversation}"),

@@ -7,7 +7,8 @@ from decimal import Decimal
 
 from kontor.app.portal.frame import Frame
 from kontor.app.portal.render import View
-from kontor.app.portal.views import numbers
+from kontor.app.portal.views import numbers, policy
+from kontor.billing.metering.policy.meaning import meaning_of
 from kontor.core.i18n import Lang, Text
 from kontor.core.money import Money
 from support.portal.frames import AT, NOVEMBER, member
@@ -60,9 +61,22 @@ def _availability() -> numbers.AvailabilityPage:
     )  # fmt: skip
 
 
+SPAM, WEAPONS = meaning_of("spam_fraud"), meaning_of("weapons")
+POLICY = policy.PolicyPage(
+    NOVEMBER,
+    (NOVEMBER, NOVEMBER.previous()),
+    (policy.CategoryRow(SPAM.name, SPAM.what, 1_204), policy.CategoryRow(WEAPONS.name, WEAPONS.what, 1)),
+    (policy.DayRow(date(2026, 11, 20), SPAM.name, 1_204), policy.DayRow(date(2026, 11, 3), WEAPONS.name, 1)),
+    5,
+    7,
+)
+
+
 def samples(lang: Lang) -> Iterator[tuple[str, View, Frame]]:
     usage = _usage()
     yield "usage", usage, member(lang, "usage")
     yield "usage-empty", replace(usage, rows=(), chart=numbers.usage_chart((), ()), budget=None), member(lang, "usage")
+    yield "policy", POLICY, member(lang, "policy")
+    yield "policy-empty", replace(POLICY, categories=(), days=(), alert_hits=0), member(lang, "policy")
     yield "availability", _availability(), member(lang, "availability")
     yield "availability-empty", replace(_availability(), pct=None, outages=()), member(lang, "availability")

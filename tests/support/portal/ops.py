@@ -6,6 +6,8 @@ from dataclasses import replace
 from kontor.app.portal.frame import Frame
 from kontor.app.portal.render import View
 from kontor.app.portal.views import ops
+from kontor.app.portal.views.policy import CategoryRow
+from kontor.billing.metering.policy.meaning import meaning_of
 from kontor.core.i18n import Lang
 from kontor.tenants.events import Suspension
 from support.portal.frames import AT, AUDIT, TENANT, WRONG, operator
@@ -40,6 +42,10 @@ TENANT_ROW = ops.TenantRow(
 )
 
 
+SPAM = meaning_of("spam_fraud")
+REFUSED = (CategoryRow(SPAM.name, SPAM.what, 7),)
+
+
 def samples(lang: Lang) -> Iterator[tuple[str, View, Frame]]:
     rows = (
         TENANT_ROW,
@@ -72,12 +78,12 @@ def samples(lang: Lang) -> Iterator[tuple[str, View, Frame]]:
     acts = frozenset({"suspend", "resume", "retry", "delete"})
     yield (
         "ops-tenant",
-        ops.TenantPage(TENANT_ROW, "DE", "crafts", "de", None, INSTANCE, AUDIT, acts, tuple(Suspension)),
+        ops.TenantPage(TENANT_ROW, "DE", "crafts", "de", None, INSTANCE, AUDIT, acts, 30, REFUSED, tuple(Suspension)),
         operator(lang),
     )
     yield (
         "ops-tenant-new",
-        ops.TenantPage(rows[2], "DE", "legal", "eu", "acceptable_use", None, (), frozenset({"delete"}), form=WRONG),
+        ops.TenantPage(rows[2], "DE", "legal", "eu", "acceptable_use", None, (), frozenset({"delete"}), 30, form=WRONG),
         operator(lang),
     )
     pool = replace(

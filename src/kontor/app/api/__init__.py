@@ -15,6 +15,7 @@ from kontor.app.api import (
     erasures,
     exports,
     people,
+    policy,
     sla,
     usage,
 )
@@ -30,6 +31,7 @@ ROUTERS: Final[tuple[APIRouter, ...]] = (
     erasures.router,
     exports.router,
     people.router,
+    policy.router,
     sla.router,
     usage.router,
 )

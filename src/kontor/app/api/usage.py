@@ -80,7 +80,7 @@ async def read_usage(
     caller: UsageCaller, database: DatabaseDep, clock: ClockDep, from_day: FromDay = None, to: ToDay = None
 ) -> UsageOut:
     """By day, then model; without a range the present month until today."""
-    first, last = _period(clock, from_day, to)
+    first, last = period(clock, from_day, to)
     rows = await _rows(database, caller, first, last)
     return UsageOut(
         **{"from": first},
@@ -99,7 +99,7 @@ async def read_usage_csv(
     caller: UsageCaller, database: DatabaseDep, clock: ClockDep, from_day: FromDay = None, to: ToDay = None
 ) -> Response:
     """The same as a table (RFC 4180, UTF-8): date, model, input tokens, output tokens, cost in EUR."""
-    first, last = _period(clock, from_day, to)
+    first, last = period(clock, from_day, to)
     return csv_response(await _rows(database, caller, first, last), f"usage-{first}-{last}.csv")
 
 
@@ -112,7 +112,8 @@ def csv_response(rows: Sequence[DayOfModel], name: str) -> Response:
     )
 
 
-def _period(clock: Clock, first: date | None, last: date | None) -> tuple[date, date]:
+def period(clock: Clock, first: date | None, last: date | None) -> tuple[date, date]:
+    """First and last day of what was asked for; left out, the present month until today. Raises PeriodInvalid."""
     now = clock.now()
     end = last or max(day_of(now), first or EARLIEST)
     begin = first or min(day_of(month_of(now).start), end)

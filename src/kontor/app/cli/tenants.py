@@ -63,7 +63,7 @@ def show(name: Name, *, as_json: Json = False) -> None:
     """One tenant."""
     from kontor.app.cli import at_work  # noqa: PLC0415
 
-    _print(at_work.run(settings(), lambda container: _find(container, name)), as_json=as_json)
+    _print(at_work.run(settings(), lambda container: find(container, name)), as_json=as_json)
 
 
 @app.command()
@@ -82,10 +82,10 @@ def suspend(
         raise typer.BadParameter(f"choose one of {', '.join(Suspension)}", param_hint="--why")
 
     async def work(container: "Container") -> "TenantLine":
-        tenant = (await _find(container, name)).id
+        tenant = (await find(container, name)).id
         async with container.database.uow(tenant) as tx:
             await act(tx, tenant, Suspension(why), at_work.COMMAND_LINE)
-        return await _find(container, name)
+        return await find(container, name)
 
     _print(at_work.run(settings(), work), as_json=as_json)
 
@@ -97,10 +97,10 @@ def resume(name: Name, *, as_json: Json = False) -> None:
     from kontor.tenants.lifecycle.resume import resume as act  # noqa: PLC0415
 
     async def work(container: "Container") -> "TenantLine":
-        tenant = (await _find(container, name)).id
+        tenant = (await find(container, name)).id
         async with container.database.uow(tenant) as tx:
             await act(tx, tenant, at_work.COMMAND_LINE)
-        return await _find(container, name)
+        return await find(container, name)
 
     _print(at_work.run(settings(), work), as_json=as_json)
 
@@ -118,7 +118,7 @@ def delete(
     from kontor.tenants.leaving.erase import Receipt, begin_erasure  # noqa: PLC0415
 
     used = settings()
-    found = at_work.run(used, lambda container: _find(container, name))
+    found = at_work.run(used, lambda container: find(container, name))
     if not yes:
         typed = typer.prompt(f"This erases everything of {found.slug}, for good. Type its slug to go on")
         if typed.strip() != found.slug:
@@ -138,7 +138,8 @@ def delete(
         at_work.print_facts(facts)
 
 
-async def _find(container: "Container", name: str) -> "TenantLine":
+async def find(container: "Container", name: str) -> "TenantLine":
+    """The tenant with this slug or id. Raises NotFound."""
     from kontor.tenants.lifecycle.operators_list import find_tenant  # noqa: PLC0415
 
     async with container.database.system_uow() as tx:

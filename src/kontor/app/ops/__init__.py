@@ -4,6 +4,6 @@ from typing import Final
 
 from fastapi import APIRouter
 
-from kontor.app.ops import instances, tenants
+from kontor.app.ops import instances, policy, tenants
 
-ROUTERS: Final[tuple[APIRouter, ...]] = (instances.router, tenants.router)
+ROUTERS: Final[tuple[APIRouter, ...]] = (instances.router, policy.router, tenants.router)

@@ -51,6 +51,7 @@ NAV: Final = (
         (
             NavItem("usage", "/usage", "chart", Text(de="Verbrauch", en="Usage")),
             NavItem("availability", "/availability", "pulse", Text(de="Verfügbarkeit", en="Availability")),
+            NavItem("policy", "/policy", "seal", Text(de="Nutzungsregeln", en="Acceptable use")),
         ),
     ),
     NavGroup(

@@ -161,9 +161,24 @@ class PolicyHits(Base):
     """How often requests of a Berlin day were refused by the acceptable-use policy; nothing of what was said."""
 
     __tablename__ = "policy_hits"
-    __table_args__ = (tenant_table(app="SELECT, DELETE", gateway="SELECT, INSERT, UPDATE"),)
+    __table_args__ = (
+        Index("ix_policy_hits_day", "day"),
+        tenant_table(app="SELECT, DELETE", gateway="SELECT, INSERT, UPDATE"),
+    )
 
     tenant_id: Mapped[UUID] = mapped_column(primary_key=True)
     day: Mapped[date] = mapped_column(primary_key=True)
     category: Mapped[str] = mapped_column(primary_key=True)
     hits: Mapped[int] = mapped_column(BigInteger)
+
+
+class PolicyAlert(Base):
+    """The last Berlin day on which a tenant's hits were too many, how many, and when the operator was told of it."""
+
+    __tablename__ = "policy_alerts"
+    __table_args__ = (tenant_table(app="SELECT, DELETE"),)
+
+    tenant_id: Mapped[UUID] = mapped_column(primary_key=True)
+    day: Mapped[date]
+    hits: Mapped[int] = mapped_column(BigInteger)
+    told_at: Mapped[datetime | None]

@@ -1,5 +1,6 @@
 """The operator's list of tenants, newest first, with what their instances do."""
 
+from collections.abc import Collection
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Final
@@ -80,6 +81,12 @@ async def find_tenant(tx: Tx, name: str) -> TenantLine | None:
         query = _lines().where(Tenant.slug == name.replace("\0", ""))
     row = (await tx.execute(query)).one_or_none()
     return _line(row) if row else None
+
+
+async def slugs_of(tx: Tx, tenants: Collection[TenantId]) -> dict[TenantId, str]:
+    """The slugs of those of these tenants that there are. Needs a system unit of work."""
+    rows = await tx.execute(select(Tenant.id, Tenant.slug).where(Tenant.id.in_(tenants)))
+    return {TenantId(tenant): slug for tenant, slug in rows}
 
 
 def _wanted(state: TenantState | None, phase: Phase | None, search: str | None) -> list[ColumnElement[bool]]:

@@ -60,6 +60,10 @@ class Links:
         """What was used, in the portal."""
         return f"{self.base_url}/usage"
 
+    def operator_tenant(self, tenant: str) -> str:
+        """One tenant in the operator's console."""
+        return f"{self.base_url}/ops/tenants/{tenant}"
+
     def conversation(self, conversation: str) -> str:
         """One conversation in the portal."""
         return f"{self.base_url}/conversations/{conversation}"

@@ -14,6 +14,7 @@ from kontor.app.portal.routes import (
     numbers,
     onboarding,
     ops,
+    policy,
     public,
     team,
 )
@@ -25,6 +26,7 @@ ROUTERS: Final[tuple[APIRouter, ...]] = (
     assistant.router,
     conversations.router,
     numbers.router,
+    policy.router,
     team.router,
     company.router,
     leaving.router,

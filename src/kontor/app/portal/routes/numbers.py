@@ -28,7 +28,7 @@ async def usage(look: LookDep, month: MonthText = "") -> Response:
     """A month's usage by day and model."""
     member = look.member()
     present = month_of(look.container.clock.now())
-    chosen = _chosen(month, present)
+    chosen = chosen_month(month, present)
     async with look.container.database.uow(member.tenant) as tx:
         tenant = await tenant_of(tx, member.tenant)
         found = await usage_of_month(tx, member.tenant, chosen)
@@ -46,7 +46,7 @@ async def usage(look: LookDep, month: MonthText = "") -> Response:
     )
     page = numbers.UsagePage(
         chosen,
-        _choices(present, chosen),
+        month_choices(present, chosen),
         rows,
         numbers.usage_chart(rows, _days(chosen)),
         budget_of(look, tenant),
@@ -59,7 +59,7 @@ async def usage(look: LookDep, month: MonthText = "") -> Response:
 async def usage_csv(look: LookDep, month: MonthText = "") -> Response:
     """The same as a table to download."""
     member = look.member()
-    chosen = _chosen(month, month_of(look.container.clock.now()))
+    chosen = chosen_month(month, month_of(look.container.clock.now()))
     async with look.container.database.uow(member.tenant) as tx:
         rows = await usage_of_month(tx, member.tenant, chosen)
     return csv_response(rows, f"usage-{chosen}.csv")
@@ -71,14 +71,14 @@ async def availability(look: LookDep, month: MonthText = "") -> Response:
     member = look.member()
     now = look.container.clock.now()
     present = month_of(now)
-    chosen = _chosen(month, present)
+    chosen = chosen_month(month, present)
     async with look.container.database.uow(member.tenant) as tx:
         plan = (await tenant_of(tx, member.tenant)).plan
         found = await month_of_service(tx, member.tenant, chosen)
         strip = await daily_strip(tx, member.tenant, now)
     page = numbers.AvailabilityPage(
         chosen,
-        _choices(present, chosen),
+        month_choices(present, chosen),
         found.measured.availability_pct,
         look.container.prices.plans[plan].availability_pct,
         found.measured.in_service_s,
@@ -92,7 +92,7 @@ async def availability(look: LookDep, month: MonthText = "") -> Response:
     return await look.show(page, "availability")
 
 
-def _chosen(text: str, present: Month) -> Month:
+def chosen_month(text: str, present: Month) -> Month:
     """The month that was asked for; the present one for none, for nonsense and for one to come."""
     try:
         return min(Month.parse(text), present) if text else present
@@ -100,7 +100,7 @@ def _chosen(text: str, present: Month) -> Month:
         return present
 
 
-def _choices(present: Month, chosen: Month) -> tuple[Month, ...]:
+def month_choices(present: Month, chosen: Month) -> tuple[Month, ...]:
     """The last year, the present month first, and the chosen one if it is older."""
     months = [present]
     while len(months) < MONTHS:

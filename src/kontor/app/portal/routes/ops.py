@@ -1,6 +1,7 @@
 """The operator's console. To customers it does not exist; the staff needs a second factor."""
 
 from collections.abc import Awaitable, Callable
+from datetime import timedelta
 from typing import Annotated, Final
 
 from fastapi import APIRouter, Depends, Path, Query, Request
@@ -12,7 +13,11 @@ from kontor.app.portal.frame import EMPTY, Form
 from kontor.app.portal.routes.page import Look, LookDep, Staff, again, sent, to
 from kontor.app.portal.views import ops
 from kontor.app.portal.views.company import AuditRow
+from kontor.app.portal.views.policy import CategoryRow
+from kontor.billing.metering.hits import hits_of_tenants
+from kontor.billing.metering.policy.meaning import meaning_of
 from kontor.core.audit_log import read_chain
+from kontor.core.clock import day_of
 from kontor.core.db import Tx
 from kontor.core.errors import DomainError, NotFound
 from kontor.core.i18n import Text
@@ -33,6 +38,7 @@ TenantPath = Annotated[TenantIdText, Path()]
 Pages = Annotated[PageQuery, Depends(page_query)]
 Word = Annotated[str, Query(max_length=100)]
 RECENT: Final = 20
+REFUSED_DAYS: Final = 30
 _ACTS: Final = {
     TenantState.ONBOARDING: frozenset({"delete"}),
     TenantState.ACTIVE: frozenset({"suspend", "retry", "delete"}),
@@ -142,6 +148,8 @@ async def _page(look: Look, staff: Staff, tenant: TenantId, form: Form = EMPTY) 
     catalogue = look.container.catalogue
     async with look.container.database.system_uow() as tx:
         own = await instance_line(tx, InstanceId(line.instance)) if line.instance else None
+        today = day_of(tx.now)
+        refused = await hits_of_tenants(tx, today - timedelta(days=REFUSED_DAYS - 1), today, tenant=tenant)
         entries = (await read_chain(tx, tenant, before=None, limit=RECENT))[:RECENT]
     return ops.TenantPage(
         row=_row(look, line),
@@ -151,6 +159,8 @@ async def _page(look: Look, staff: Staff, tenant: TenantId, form: Form = EMPTY) 
         suspended_for=line.suspended_for,
         instance=_instance(own) if own else None,
         audit=tuple(AuditRow(one.seq, one.at, one.actor, one.action, one.target, one.hash) for one in entries),
+        refused=tuple(CategoryRow(meaning_of(o.category).name, meaning_of(o.category).what, o.hits) for o in refused),
+        refused_days=REFUSED_DAYS,
         acts=_ACTS[line.state] if staff.may_act else frozenset(),
         reasons=tuple(Suspension),
         form=form,

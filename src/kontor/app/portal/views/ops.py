@@ -6,6 +6,7 @@ from typing import ClassVar
 
 from kontor.app.portal.frame import EMPTY, Form
 from kontor.app.portal.views.company import AuditRow
+from kontor.app.portal.views.policy import CategoryRow
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,7 +74,10 @@ class InstanceRow:
 
 @dataclass(frozen=True, slots=True)
 class TenantPage:
-    """One tenant, and what an operator may do with it; `reasons` are those of a suspension."""
+    """One tenant, and what an operator may do with it; `reasons` are those of a suspension.
+
+    `refused` are sums of the acceptable-use policy over the last `refused_days` days.
+    """
 
     template: ClassVar[str] = "ops/tenant.html"
     row: TenantRow
@@ -84,6 +88,8 @@ class TenantPage:
     instance: InstanceRow | None
     audit: tuple[AuditRow, ...]
     acts: frozenset[str]
+    refused_days: int
+    refused: tuple[CategoryRow, ...] = ()
     reasons: tuple[str, ...] = ()
     form: Form = EMPTY
 
