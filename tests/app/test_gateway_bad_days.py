@@ -196,27 +196,6 @@ async def test_a_full_disk_refuses_a_call_before_it_costs_anything(
     assert len(await own_rig.events()) == 1
 
 
-async def test_nothing_that_was_asked_or_answered_is_ever_on_disk_or_in_a_log(
-    own_rig: GatewayRig, model: ModelControl, marker: str
-) -> None:
-    for behaviour in ({}, {"status": 401, "error": marker}, {"disconnect_after": 2}, {"omit_usage": True}):
-        model.behave(match=marker, times=2, answer=f"Antwort-{marker}", **behaviour)
-        await own_rig.post(chat(f"Frage-{marker}", stream=True))
-        await own_rig.post(chat(f"Frage-{marker}"))
-    await own_rig.post(b'{"model":"assistant","messages":["' + marker.encode())
-    await own_rig.post(chat(marker) | {"model": marker})
-    own_rig.gateway.stop()
-
-    files = [path for path in own_rig.folder.rglob("*") if path.is_file()]
-    tables = ("usage_events", "usage_hourly", "gateway_keys")
-    rows = [str(row) for table in tables for row in await own_rig.rows(f"SELECT * FROM {table}")]  # noqa: S608
-
-    assert files
-    assert not [path for path in files if marker.encode() in path.read_bytes()]
-    assert rows
-    assert not [row for row in rows if marker in row]
-
-
 async def test_postgres_may_be_restarted_under_load(
     model_process: Process, model: ModelControl, marker: str, tmp_path: Path
 ) -> None:
