@@ -2,7 +2,8 @@
 
 Through a gateway process with a Postgres of its own, in every dialect, whole and streamed, however a call ends. The
 marker stands in prompts, answers, tool arguments, headers, paths and model names. Looked at are the state folder with
-journal and log, the metrics, every row of every table, and Postgres' folder with its log and write-ahead log.
+journal and log, the metrics, every row of every table, and Postgres' folder with its log and write-ahead log. One
+tenant has a content log, which is sealed.
 """
 
 import asyncio
@@ -17,13 +18,15 @@ import orjson
 
 from kontor.billing.metering import gateway_keys
 from kontor.billing.metering.budgets.limits import set_budget
+from kontor.billing.metering.content.switch import switch_on
 from kontor.billing.metering.journal import backlog
 from kontor.billing.metering.price_book import load_shipped_prices
+from kontor.core.audit import SYSTEM
 from kontor.core.embedded.postgres import EmbeddedPostgres
 from kontor.core.migrate import migrate_async
 from support.databases import roles_of, sql
 from support.eventually import eventually
-from support.gateway import GatewayRig
+from support.gateway import Assistant, GatewayRig
 from support.places import open_folder
 from support.processes import ModelControl, Process
 from support.scripted import provider
@@ -190,6 +193,18 @@ def catalogue(model_url: str, broken_url: str) -> str:
     return f'[providers.builtin]\nbase_url = "{model_url}/v1"\n{speaks}{broken}{speaks}{models}'
 
 
+async def callers(rig: GatewayRig) -> tuple[Assistant, Assistant, str]:
+    """An assistant without money, one whose content is logged, and the key of a program."""
+    poor, sealing = await rig.add_assistant(), await rig.add_assistant()
+    await rig.database.vault.create_key(sealing.tenant)
+    async with rig.database.uow(sealing.tenant) as tx:
+        await switch_on(tx, sealing.tenant, 7, SYSTEM, is_confirmed=True)
+    async with rig.database.system_uow() as tx:
+        await set_budget(tx, poor.tenant, "day", cap_nano=0)
+        _, program = await gateway_keys.issue_direct_key(tx, rig.assistant.tenant)
+    return poor, sealing, program
+
+
 async def test_nothing_that_was_asked_or_answered_is_ever_on_disk_or_in_a_log(
     model_process: Process, model: ModelControl, marker: str, tmp_path: Path
 ) -> None:
@@ -204,20 +219,23 @@ async def test_nothing_that_was_asked_or_answered_is_ever_on_disk_or_in_a_log(
                 await load_shipped_prices(tx)
             rig.gateway = rig.start_gateway(KONTOR_MODELS_FILE=str(file), KONTOR_UNPRICED="refuse")
             await rig.open()
-            poor = await rig.add_assistant()
-            async with rig.database.system_uow() as tx:
-                await set_budget(tx, poor.tenant, "day", cap_nano=0)
-                _, program = await gateway_keys.issue_direct_key(tx, rig.assistant.tenant)
+            poor, sealing, program = await callers(rig)
+
+            async def all_sealed() -> bool:
+                return len(await rig.of_tenant("content_entries", sealing)) == len(FORMS)
+
             async with httpx.AsyncClient(timeout=60) as http:
                 traffic = Traffic(rig, model, marker, http)
                 for form in FORMS:
                     await traffic.play(form, poor.secret)
+                    await traffic.ask(form, f"Frage-{marker}", sealing.secret)
                     assert (await traffic.ask(form, f"{BAD} {marker}", program)).status_code in {200, 403}
                     await traffic.ask(form, marker, f"kgw_{marker}")
                 await traffic.send(marker, b"")
                 events = await rig.events()
                 metrics = (await http.get(f"{rig.gateway.url}/metrics")).text
                 assert await eventually(lambda: rig.of_tenant("policy_hits"))
+                await eventually(all_sealed)
 
                 # What Postgres has not got yet lies in the journal: it goes away, and the gateway with it.
                 rows, in_tables = await rows_with(postgres.url, marker)

@@ -25,6 +25,7 @@ from kontor.core.crypto import Vault
 from kontor.core.ids import PREFIXES, TenantId, decode, encode, new_id
 from kontor.core.settings import Settings
 from kontor.tenants.talk.model import Conversation
+from support.content_log import logged
 from support.databases import MASTER_KEY, in_database, roles_of, sql
 from support.isolation import EVERYONE, ROUTES, Access, Entry
 from support.web import PASSWORD, Web, settings_for
@@ -91,6 +92,9 @@ async def world(own_database: str, tmp_path_factory: pytest.TempPathFactory) -> 
             "invitation": invited.json()["id"],
             "api_key": keys["admin"]["id"],
             "session": (await owner.get("/api/v1/sessions")).json()[0]["id"],
+            "entry": encode(
+                PREFIXES["usage_event"], await logged(web.container.database, tenant, "Bäckerei", "Antwort")
+            ),
             "conversation": await _conversation(web, web.container.vault, tenant),
             "export": (await owner.post("/api/v1/exports")).json()["id"],
             "erasure": encode(PREFIXES["erasure"], new_id()),

@@ -22,6 +22,8 @@ WITHOUT_FOREIGN_KEY = {
     "audit_entries",
     "audit_heads",
     "budgets",
+    "content_entries",
+    "content_logs",
     "policy_alerts",
     "policy_hits",
     "rate_limits",
@@ -58,6 +60,7 @@ SYSTEM_UOW_CALLERS = {
     "app/reactions.py": "a key's state belongs to the gateway, which knows no tenant setting",
     "app/worker.py": "sweeps what has expired",
     "billing/metering/rerate.py": "re-rates the usage of all tenants",
+    "billing/metering/content/entries.py": "lists the tenants whose retention is due",
     "billing/metering/hit_alerts.py": "looks at the hits of all tenants",
     "billing/metering/budgets/alerts.py": "looks at the budgets of all tenants",
     "tenants/leaving/build.py": "sweeps expired exports of all tenants",
@@ -158,6 +161,7 @@ def test_a_column_that_sounds_personal_is_marked_and_a_sealed_one_holds_bytes(ta
 
 NOT_PERSONAL = {
     ("job_runs", "name"),  # of a job
+    ("gateway_keys", "content_key"),  # a public key
 }
 
 

@@ -10,7 +10,8 @@ from sqlalchemy import Table, or_, select
 
 from kontor.app.adapters import RecordedUsage
 from kontor.app.schema import METADATA
-from kontor.billing.metering.model import UsageEvent, UsageHour
+from kontor.billing.metering import hit_alerts
+from kontor.billing.metering.model import PolicyHits, UsageEvent, UsageHour
 from kontor.core import mail
 from kontor.core.clock import FixedClock
 from kontor.core.db import Database
@@ -25,6 +26,7 @@ from kontor.tenants.people import api_keys, sessions
 from kontor.tenants.people.model import Invitation, Membership, Role
 from kontor.tenants.people.sessions import Device
 from kontor.tenants.talk.model import Speaker
+from support.content_log import logged
 from support.exports import Exports
 from support.fleet import Fleet
 from support.observed import ObservedInstance
@@ -97,6 +99,10 @@ class Erasures:
             for of in (tenant, owner):
                 await mail.send(tx, owner=of, to="ada@example.org", template="test", lang="de", letter=letter)
         await self._use(tenant)
+        await logged(self.database, tenant, "streng vertraulich", "gewiss")
+        async with self.database.system_uow() as tx:
+            tx.add(PolicyHits(tenant_id=tenant, day=tx.now.date(), category="weapons", hits=9))
+        await hit_alerts.find_due(self.database, 5)
         return tenant
 
     async def _use(self, tenant: TenantId) -> None:

@@ -53,6 +53,7 @@ KIND = {"kind": "=terms"}
 SESSION = {"session_id": "session"}
 CONVERSATION = {"conversation_id": "conversation"}
 MEMBERSHIP = {"membership_id": "membership"}
+ENTRY = {"entry_id": "entry"}
 TOKEN = {"token": "x" * 43}
 COMPLETION = {"model": "assistant", "messages": [{"role": "user", "content": "Hallo"}]}
 SIGNATURE = {"kind": "terms", "version": "2026-11", "language": "de", "sha256": "0" * 64}
@@ -142,6 +143,12 @@ ROUTES: dict[tuple[str, str], Entry] = {
     ("GET", "/contracts/{kind}"): Entry(Access.PAGE, ids=KIND),
     ("GET", "/contracts/{kind}.pdf"): Entry(Access.PAGE, ids=KIND),
     ("GET", "/audit"): Entry(Access.PAGE, ADMINS),
+    ("GET", "/content-log"): PAGE,
+    ("POST", "/content-log"): Entry(Access.PAGE, OWNER),
+    ("POST", "/content-log/off"): Entry(Access.PAGE, OWNER),
+    ("POST", "/content-log/delete"): Entry(Access.PAGE, OWNER),
+    ("GET", "/content-log/download"): Entry(Access.PAGE, OWNER),
+    ("GET", "/content-log/{entry_id}"): Entry(Access.PAGE, OWNER, ids=ENTRY),
     ("GET", "/exports"): Entry(Access.PAGE, ADMINS),
     ("POST", "/exports"): Entry(Access.PAGE, ADMINS),
     ("GET", "/exports/{export_id}/file"): Entry(Access.PAGE, ADMINS, ids={"export_id": "export"}),
@@ -224,6 +231,12 @@ ROUTES: dict[tuple[str, str], Entry] = {
     ("GET", "/api/v1/usage.csv"): member(scope="usage"),
     ("GET", "/api/v1/policy-hits"): member(scope="usage"),
     ("GET", "/api/v1/ops/policy-hits"): OPERATOR,
+    ("GET", "/api/v1/content-log"): member(),
+    ("PUT", "/api/v1/content-log"): member(OWNER, body={"is_on": False}),
+    ("GET", "/api/v1/content-log/entries"): member(OWNER),
+    ("DELETE", "/api/v1/content-log/entries"): member(OWNER),
+    ("GET", "/api/v1/content-log/entries/{entry_id}"): member(OWNER, ids=ENTRY),
+    ("GET", "/api/v1/content-log/download"): member(OWNER),
     ("GET", "/api/v1/sla"): member(scope="read"),
     ("GET", "/api/v1/sla/days"): member(scope="read"),
     ("POST", "/api/v1/exports"): member(ADMINS, scope="export"),

@@ -1,5 +1,6 @@
 """The ports of one domain answered over the other: the only place that knows both."""
 
+from collections.abc import AsyncIterator
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from typing import Final
@@ -9,8 +10,11 @@ from kontor.billing import queries
 from kontor.billing.metering import gateway_keys
 from kontor.billing.metering.budgets.limits import set_plan_budget
 from kontor.billing.metering.catalogue import ASSISTANT
+from kontor.billing.metering.content import entries
+from kontor.billing.metering.content.switch import standing
 from kontor.billing.plans import PriceList
-from kontor.core.db import Tx
+from kontor.core.audit import SYSTEM
+from kontor.core.db import Database, Tx
 from kontor.core.i18n import DEFAULT, as_lang
 from kontor.core.ids import InstanceId, TenantId
 from kontor.core.money import Money
@@ -73,6 +77,17 @@ class RecordedUsage:
         """All usage by day and model, with names that no spreadsheet takes for a formula."""
         rows = await queries.usage_by_day(tx, tenant, EVER, tx.now + timedelta(days=1))
         return queries.usage_csv([replace(row, model=safe_cell(row.model)) for row in rows])
+
+    async def note_content(self, tx: Tx, tenant: TenantId) -> int:
+        """How many calls the content log holds; if any, the audit log tells that they are taken."""
+        held = (await standing(tx, tenant)).entries
+        if held:
+            await entries.note_reading(tx, tenant, SYSTEM, "exported")
+        return held
+
+    def content(self, database: Database, tenant: TenantId, until: datetime) -> AsyncIterator[str]:
+        """The content log as JSON lines."""
+        return entries.lines(database, tenant, until)
 
     async def erase(self, tx: Tx, tenant: TenantId) -> None:
         """Keys, events and sums are gone, and what a journal still holds is dropped."""

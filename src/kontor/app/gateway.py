@@ -23,6 +23,7 @@ from kontor.billing.metering.budgets.purses import Purses
 from kontor.billing.metering.budgets.spending import Spending
 from kontor.billing.metering.caller import Caller
 from kontor.billing.metering.callers import CallerConnection
+from kontor.billing.metering.content.writer import ContentWriter
 from kontor.billing.metering.forward import Forwarder
 from kontor.billing.metering.gateway import Gateway
 from kontor.billing.metering.guard import Guard
@@ -131,6 +132,7 @@ class GatewayProcess:
         spending = Spending(purses, prices, clock, settings.unpriced)
         catalogue = catalogue_of(settings, packaged())
         guard = Guard(load_packs(settings.policy_dir), RuleClassifier(), clock)
+        content = ContentWriter(link, clock)
         forwarder = Forwarder(upstreams, journal, clock, prices=prices)
         self._gateway = Gateway(
             keys,
@@ -139,6 +141,7 @@ class GatewayProcess:
             catalogue=catalogue,
             spending=spending,
             guard=guard,
+            content=content,
             metrics=gateway_workers.metrics,
         )
         beside = [
@@ -147,6 +150,7 @@ class GatewayProcess:
             _beside(recorder.run()),
             _beside(purses.tidy()),
             _beside(_write_hits(guard, link)),
+            _beside(content.run()),
             _beside(gateway_config.follow(settings, self._gateway, guard)),
             _beside(gateway_workers.end_with_parent()),
         ]
@@ -163,6 +167,7 @@ class GatewayProcess:
                 await recorder.flush()
                 async with link.connection() as connection:
                     await guard.write(connection)
+                await content.flush()
                 await purses.give_back()
         except (DatabaseAway, TimeoutError):
             log.warning("gateway.journal_left", folder=str(settings.journal_path))

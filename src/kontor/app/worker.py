@@ -19,6 +19,7 @@ from kontor.app.reactions import reactions
 from kontor.app.schema import METADATA
 from kontor.billing.metering import hit_alerts, rerate
 from kontor.billing.metering.budgets import alerts
+from kontor.billing.metering.content import entries
 from kontor.core import idempotency, mail, telemetry
 from kontor.core.audit import SYSTEM
 from kontor.core.errors import DomainError, Unavailable
@@ -104,6 +105,9 @@ def work_of(container: Container, runtime: Runtime) -> Work:
     async def tell_of_hits() -> None:
         await hit_alerts.find_due(database, container.settings.policy_alert_hits)
 
+    async def keep_content_retention() -> None:
+        await entries.purge(database)
+
     async def rerate_usage() -> None:
         await rerate.rerate(database, SYSTEM)
 
@@ -128,6 +132,7 @@ def work_of(container: Container, runtime: Runtime) -> Work:
             Schedule(alerts.SCHEDULE, alerts.EVERY_MINUTE, tell_of_budgets),
             Schedule(hit_alerts.SCHEDULE, hit_alerts.EVERY_FIVE_MINUTES, tell_of_hits),
             Schedule(rerate.SCHEDULE, rerate.EVERY_HOUR, rerate_usage),
+            Schedule(entries.SCHEDULE, entries.EVERY_HOUR, keep_content_retention),
             Schedule(retention.SCHEDULE, retention.EVERY_NIGHT, keep_retention),
         ),
     )

@@ -30,3 +30,31 @@ class ExportRefused(DomainError):
 
     def __init__(self, text: Text) -> None:
         super().__init__(Kind.INVALID, "usage.export_unreadable", text)
+
+
+class ContentLogNotConfirmed(DomainError):
+    """Whoever switches the content log on has not said that they have read what it means."""
+
+    def __init__(self) -> None:
+        super().__init__(
+            Kind.INVALID,
+            "content_log.not_confirmed",
+            Text(
+                de="Bestätigen Sie, dass Sie gelesen haben, was das Inhaltsprotokoll für alle bedeutet, die schreiben.",
+                en="Confirm that you have read what the content log means for everybody who writes.",
+            ),
+        )
+
+
+class ContentLogRetention(DomainError):
+    """So many days are not offered."""
+
+    def __init__(self, least: int, most: int) -> None:
+        super().__init__(
+            Kind.INVALID,
+            "content_log.retention",
+            Text(
+                de="Das Inhaltsprotokoll wird mindestens {least} Tag und höchstens {most} Tage aufbewahrt.",
+                en="The content log is kept for at least {least} day and at most {most} days.",
+            ).fill(least=least, most=most),
+        )

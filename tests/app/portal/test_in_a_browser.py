@@ -70,6 +70,7 @@ PAGES = (
     ("owner", "/keys"),
     ("owner", "/contracts"),
     ("owner", "/exports"),
+    ("owner", "/content-log"),
     ("owner", "/company"),
     ("owner", "/leave"),
     ("owner", "/audit"),

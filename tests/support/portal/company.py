@@ -6,7 +6,8 @@ from datetime import timedelta
 
 from kontor.app.portal.frame import Choice, Frame
 from kontor.app.portal.render import View
-from kontor.app.portal.views import account, company
+from kontor.app.portal.views import account, company, content_log
+from kontor.billing.metering.content.notice import NOTICE
 from kontor.core.i18n import Lang, Text
 from kontor.tenants.people.model import Role
 from support.portal.frames import AT, AUDIT, SHA, TENANT, WRONG, documents, member, visitor
@@ -98,6 +99,19 @@ def samples(lang: Lang) -> Iterator[tuple[str, View, Frame]]:
     receipt = company.Receipt("era_01h455vb4pex5vsknk084sn02q", "done", AT, AT, proofs, "/receipts/era_1?token=x")
     yield "receipt", receipt, visitor(lang)
     yield "receipt-running", replace(receipt, state="running", finished_at=None, proofs=()), visitor(lang)
+    call = content_log.CallRow(
+        "use_01h455vb4pex5vsknk084sn02q", AT, "assistant", 200, 1_404, 320_000, is_truncated=True
+    )
+    calls = (call, replace(call, id="use_2", status=None, answer_bytes=0, is_truncated=False))
+    log = content_log.ContentLogPage(
+        NOTICE, is_on=True, retention_days=7, since=AT, entries=2, days=(1, 7, 30), is_owner=True, calls=calls
+    )
+    yield "content-log", log, member(lang, "content-log")
+    off = replace(log, is_on=False, since=None, entries=0, calls=())
+    yield "content-log-off", replace(off, form=WRONG), member(lang, "content-log")
+    yield "content-log-member", replace(off, is_owner=False), member(lang, "content-log", Role.VIEWER)
+    said = ('{"messages": [{"role": "user", "content": "Wann öffnen Sie?"}]}', "data: [DONE]\n\n" * 30)
+    yield "content-call", content_log.CallPage(call, *said), member(lang, "content-log")
     yield "audit", company.AuditLog(AUDIT, is_intact=True, verified_at=AT, next_cursor="abc"), member(lang, "audit")
     yield "audit-broken", company.AuditLog((), is_intact=False, verified_at=AT), member(lang, "audit")
     sessions = (

@@ -41,6 +41,7 @@ async def test_nothing_of_an_erased_tenant_is_left_but_its_audit_log(
     assert {name for name, found in before.items() if found} >= {
         "tenants", "memberships", "persons", "sessions", "mails", "invitations", "api_keys", "assistant_settings",
         "conversations", "messages", "exports", "services", "outages", "usage_events", "usage_hourly", "gateway_keys",
+        "content_logs", "content_entries", "policy_hits", "policy_alerts",
     }  # fmt: skip
     assert {name for name, found in after.items() if found} == AUDIT
     assert exports.stored() == []

@@ -4,20 +4,23 @@ import asyncio
 import hashlib
 from datetime import timedelta
 
+import orjson
 import pytest
 from sqlalchemy import select
 
+from kontor.app.adapters import RecordedUsage
 from kontor.core.audit import AuditEntry
 from kontor.core.clock import FixedClock
 from kontor.core.crypto import KeyDestroyed
 from kontor.core.db import Database
 from kontor.core.errors import DomainError, NotFound
 from kontor.core.ids import InstanceId
-from kontor.tenants.leaving.build import MAX_TRIES
+from kontor.tenants.leaving.build import MAX_TRIES, ExportBuilder
 from kontor.tenants.leaving.export import read_export
 from kontor.tenants.leaving.model import ExportState
 from kontor.tenants.lifecycle.end import request_erasure
 from kontor.tenants.talk.model import Speaker
+from support.content_log import logged
 from support.exports import Content, Exports, many_messages
 from support.fleet import Fleet
 from support.mortal import Life
@@ -47,6 +50,22 @@ async def test_an_export_of_a_company_that_did_nothing_has_every_file(fleet: Fle
     assert content.json("company.json")["legal_name"] == "Müller & Söhne GmbH"  # type: ignore[index]
     assert "Müller & Söhne GmbH" in content.text("README.txt")
     assert [row[1] for row in content.table("members.csv")] == ["role", "owner"]
+
+
+async def test_the_content_log_is_in_it_if_there_is_one_and_leaves_a_trace(fleet: Fleet, exports: Exports) -> None:
+    tenant, without = await fleet.company(), await fleet.company()
+    await logged(exports.database, tenant, "Was kostet ein Brot?", "Fünf Euro")
+    exports.builder = ExportBuilder(exports.database, exports.files, fleet.runtime, RecordedUsage(), exports.scratch)
+
+    content, empty = await exports.content(tenant), await exports.content(without)
+
+    [line] = map(orjson.loads, content.text("content-log/calls.jsonl").splitlines())
+    assert (line["request"], line["answer"], line["model"]) == ("Was kostet ein Brot?", "Fünf Euro", "assistant")
+    assert line["id"].startswith("use_")
+    assert "content-log/calls.jsonl" not in empty.names()
+    async with exports.database.uow(tenant) as tx:
+        query = select(AuditEntry.data).where(AuditEntry.action == "content_log.exported")
+        assert (await tx.scalars(query)).all() == [{"entries": 1}]
 
 
 async def test_conversations_are_in_openais_chat_form(fleet: Fleet, exports: Exports) -> None:

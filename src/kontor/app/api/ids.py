@@ -20,6 +20,7 @@ from kontor.core.ids import (
     PersonId,
     SessionId,
     TenantId,
+    UsageEventId,
     decode,
     encode,
 )
@@ -73,6 +74,7 @@ ApiKeyIdText = Annotated[ApiKeyId, *_edge("api_key")]
 ExportIdText = Annotated[ExportId, *_edge("export")]
 OutageIdText = Annotated[OutageId, *_edge("outage")]
 ErasureIdText = Annotated[ErasureId, *_edge("erasure")]
+UsageEventIdText = Annotated[UsageEventId, *_edge("usage_event")]
 
 __all__ = [
     "ApiKeyIdText",
@@ -87,4 +89,5 @@ __all__ = [
     "PersonIdText",
     "SessionIdText",
     "TenantIdText",
+    "UsageEventIdText",
 ]

@@ -39,7 +39,7 @@ class PolicyCategoryOut(Answer):
 class PolicyHitsOut(Answer):
     """Requests that were refused and reached no model; days without one have no row. `to` is the last day.
 
-    What was asked is stored nowhere. A hit is not a judgement: the rules find words, and err.
+    Counted without the words. A hit is not a judgement: the rules find words, and err.
     """
 
     from_: date = Field(alias="from", serialization_alias="from")

@@ -67,6 +67,7 @@ NAV: Final = (
         (
             NavItem("company", "/company", "building", Text(de="Stammdaten", en="Company details")),
             NavItem("contracts", "/contracts", "paper", Text(de="Verträge", en="Contracts")),
+            NavItem("content-log", "/content-log", "lock", Text(de="Inhaltsprotokoll", en="Content log")),
             NavItem("exports", "/exports", "download", Text(de="Datenexport", en="Data export"), ADMINS),
             NavItem("audit", "/audit", "list", Text(de="Protokoll", en="Audit log"), ADMINS),
         ),

@@ -6,6 +6,7 @@ Owns one request and its answer. The connection it came over, and HTTP's own rul
 import asyncio
 from collections.abc import Callable, Mapping
 from typing import Final, Protocol
+from uuid import UUID
 
 from kontor.billing.metering.answers import JSON, PROBLEM, TITLES, Refusal, openai_problem
 from kontor.core.i18n import Lang, negotiate
@@ -25,6 +26,30 @@ class TooLarge(Exception):
 
 class CallerGone(Exception):
     """The caller went away before its request was complete."""
+
+
+class Tape:
+    """What passes to a caller, kept in memory up to a bound. `status` is None while nothing has passed."""
+
+    __slots__ = ("_most_bytes", "kept", "request_id", "status", "total_bytes")
+
+    def __init__(self, most_bytes: int) -> None:
+        self._most_bytes = most_bytes
+        self.status: int | None = None
+        self.request_id: UUID | None = None
+        self.kept = bytearray()
+        self.total_bytes = 0
+
+    def begin(self, status: int, request_id: str | None) -> None:
+        """An answer begins; one that is passed on from a provider's refusal has no id."""
+        self.status = status
+        self.request_id = UUID(request_id) if request_id is not None else None
+
+    def add(self, data: bytes) -> None:
+        """A part of it has passed."""
+        self.total_bytes += len(data)
+        if (room := self._most_bytes - len(self.kept)) > 0:
+            self.kept += data[:room]
 
 
 class Line(Protocol):
@@ -79,6 +104,7 @@ class Caller:
         "_language",
         "_line",
         "_stalled",
+        "_tape",
         "_waiter",
         "headers",
         "is_old",
@@ -111,6 +137,7 @@ class Caller:
         self._body: list[bytes] = []
         self._is_complete = self._discards = False
         self._waiter: asyncio.Future[None] | None = None
+        self._tape: Tape | None = None
         self._head = b""
         self._is_chunked = self._stalled = self._has_begun = self._has_ended = False
 
@@ -159,6 +186,15 @@ class Caller:
         parts, self._body = self._body, []
         return parts[0] if len(parts) == 1 else b"".join(parts)
 
+    def tape(self, most_bytes: int) -> Tape:
+        """From now on keeps a copy of what passes to the caller, of its first bytes."""
+        self._tape = Tape(most_bytes)
+        return self._tape
+
+    def untape(self) -> None:
+        """What passes from now on is kept by nobody."""
+        self._tape = None
+
     async def answer(self, body: bytes, *, status: int = 200, kind: bytes = JSON, **headers: str) -> None:
         """A whole answer."""
         self.begin(status, kind, length=len(body), **headers)
@@ -166,6 +202,8 @@ class Caller:
         if self._has_ended or self.is_gone:
             return
         self._has_ended, line = True, self._line
+        if self._tape is not None:
+            self._tape.add(body)
         line.write(head if self.method == "HEAD" else head + body)
         if line.is_full and not await line.has_room(STALL_S):
             self._stalled = True
@@ -180,6 +218,8 @@ class Caller:
     def begin(self, status: int, kind: bytes, *, length: int | None = None, **headers: str) -> None:
         """The answer's head goes out with its first bytes; without a length a stream follows."""
         self._has_begun = True
+        if self._tape is not None:
+            self._tape.begin(status, headers.get("x_request_id"))
         if not self._is_complete:
             self.keeps_alive = False  # who has not sent everything by now would send it into the next request
         lines = [_STATUS_LINES[status], self._line.date, b"content-type: ", kind]
@@ -207,6 +247,8 @@ class Caller:
         """Part of a stream. Waits for a slow reader; one that reads nothing for STALL_S counts as gone."""
         if self.is_gone:
             return
+        if self._tape is not None:
+            self._tape.add(data)
         head, self._head = self._head, b""
         self._line.write(b"%b%x\r\n%b\r\n" % (head, len(data), data) if self._is_chunked else head + data)
         if self._line.is_full and not await self._line.has_room(STALL_S):

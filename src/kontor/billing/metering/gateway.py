@@ -17,6 +17,8 @@ from kontor.billing.metering.answers import JSON, SSE, Refusal
 from kontor.billing.metering.budgets.spending import Refused, Spending
 from kontor.billing.metering.caller import Caller, TooLarge
 from kontor.billing.metering.catalogue import Catalogue
+from kontor.billing.metering.content.box import MOST_BYTES
+from kontor.billing.metering.content.writer import ContentWriter
 from kontor.billing.metering.dialects.chat import Chat
 from kontor.billing.metering.dialects.dialect import Asked, Dialect, NotUnderstood
 from kontor.billing.metering.dialects.embeddings import Embeddings
@@ -56,11 +58,13 @@ class Gateway:
         catalogue: Catalogue,
         spending: Spending,
         guard: Guard,
+        content: ContentWriter,
         metrics: Callable[[], bytes] = generate_latest,
     ) -> None:
         self.catalogue = catalogue
         self._spending = spending
         self._guard = guard
+        self._content = content
         self._metrics_text = metrics
         self._keys = keys
         self._journal = journal
@@ -106,11 +110,11 @@ class Gateway:
             await self._refuse(caller, answers.not_understood(str(error)))
             return
         try:
-            await self._forward(caller, dialect, asked, admitted, len(body))
+            await self._forward(caller, dialect, asked, admitted, body)
         except Refused as error:
             await self._notice(caller, dialect, asked, admitted.key, error.refusal)
 
-    async def _forward(self, caller: Caller, dialect: Dialect, asked: Asked, admitted: Admitted, size: int) -> None:
+    async def _forward(self, caller: Caller, dialect: Dialect, asked: Asked, admitted: Admitted, body: bytes) -> None:
         """The caller has its answer. Raises Refused, BudgetsUnavailable."""
         key, tenant, guard = admitted.key, admitted.tenant, self._guard
         if key.state == "suspended":
@@ -122,16 +126,28 @@ class Gateway:
         if (talk := dialect.talk) is not None and guard.prohibits(talk, asked, tenant) is not None:
             raise Refused(answers.PROHIBITED)
         most_output = asked.most_output or self.catalogue.models[asked.model].most_output_tokens
-        held = await self._spending.hold(key, tenant, route, size, most_output)
+        held = await self._spending.hold(key, tenant, route, len(body), most_output)
         order = Order(key, tenant, dialect, asked, held.route, held.reservation, guard.rules(key), guard.missing(key))
         try:
-            await self._forwarder.send(order, caller)
+            if key.content_key is None:
+                await self._forwarder.send(order, caller)
+            else:
+                await self._send_taped(order, caller, body)
         except ProviderFailed as error:
             raise Refused(answers.PROVIDER_FAILED) from error
         except JournalFull as error:
             raise Refused(Refusal(503, error.code, error.text, error.retry_after_s)) from error
         finally:
             self._spending.release(held)
+
+    async def _send_taped(self, order: Order, caller: Caller, body: bytes) -> None:
+        """As send; what the caller has sent and received goes to its tenant's content log, however it ends."""
+        tape = caller.tape(MOST_BYTES)
+        try:
+            await self._forwarder.send(order, caller)
+        finally:
+            caller.untape()
+            self._content.put(order, body, tape)
 
     async def _refuse_model(self, caller: Caller, dialect: Dialect, asked: Asked, key: Key) -> None:
         model = self.catalogue.models.get(asked.model)

@@ -6,9 +6,10 @@ Issuing and binding need a system unit of work: until then a key has no tenant.
 
 from typing import Final
 
-from sqlalchemy import Update, delete, func, insert, select, text, update
+from sqlalchemy import ScalarSelect, Update, delete, func, insert, select, text, update
 
 from kontor.billing.errors import KeyUnknown
+from kontor.billing.metering.content.model import ContentLog
 from kontor.billing.metering.keys import CHANNEL, State, mint
 from kontor.billing.metering.model import GatewayKey
 from kontor.core.db import Tx
@@ -49,6 +50,7 @@ async def issue_direct_key(
             language=language,
             residency=residency,
             pack=pack,
+            content_key=_content_key(tenant),
             created_at=tx.now,
         )
     )
@@ -77,7 +79,7 @@ async def bind_key(
         update(GatewayKey)
         .where(GatewayKey.instance_id == instance)
         .where(GatewayKey.tenant_id.is_(None) | (GatewayKey.tenant_id == tenant))
-        .values(tenant_id=tenant, language=language, residency=residency, pack=pack),
+        .values(tenant_id=tenant, language=language, residency=residency, pack=pack, content_key=_content_key(tenant)),
     )
     if not bound:
         raise KeyUnknown
@@ -91,6 +93,11 @@ async def set_key_state(tx: Tx, tenant: TenantId, state: State) -> None:
 async def set_key_language(tx: Tx, tenant: TenantId, language: Lang) -> None:
     """Refusals reach the tenant's people in this language."""
     await _change(tx, update(GatewayKey).where(GatewayKey.tenant_id == tenant).values(language=language))
+
+
+async def set_content_key(tx: Tx, tenant: TenantId, public: bytes | None) -> None:
+    """What the tenant's calls say is logged for this public key from now on; None: not at all."""
+    await _change(tx, update(GatewayKey).where(GatewayKey.tenant_id == tenant).values(content_key=public))
 
 
 async def revoke_keys(tx: Tx, tenant: TenantId) -> None:
@@ -114,6 +121,12 @@ async def has_key(tx: Tx, instance: InstanceId) -> bool:
     """Whether the instance has a key that is not revoked."""
     found = select(GatewayKey.id).where(GatewayKey.instance_id == instance, GatewayKey.revoked_at.is_(None))
     return (await tx.scalar(found.limit(1))) is not None
+
+
+def _content_key(tenant: TenantId) -> ScalarSelect[bytes]:
+    """The public key of the tenant's content log while it is on; whoever switches it waits for this transaction."""
+    found = select(ContentLog.public_key).where(ContentLog.tenant_id == tenant, ContentLog.is_on)
+    return found.with_for_update(read=True).scalar_subquery()
 
 
 def _revoke(tx: Tx) -> Update:

@@ -30,7 +30,9 @@ _REREAD_S: Final = 60.0
 _AGAIN_S: Final = 1.0
 _MOST_UNKNOWN: Final = 10_000
 
-_COLUMNS: Final = "key_hash, id, kind, instance_id, tenant_id, state, language, revoked_at IS NOT NULL, residency, pack"
+_COLUMNS: Final = (
+    "key_hash, id, kind, instance_id, tenant_id, state, language, revoked_at IS NOT NULL, residency, pack, content_key"
+)
 _ONE: Final = f"SELECT {_COLUMNS} FROM gateway_keys WHERE key_hash = $1"  # noqa: S608 - constants
 # Longer than any transaction may last (statement and idle timeouts of the roles), so that none slips through.
 _CHANGED: Final = f"SELECT {_COLUMNS} FROM gateway_keys WHERE changed_at > clock_timestamp() - interval '3 minutes'"  # noqa: S608

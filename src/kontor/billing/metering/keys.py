@@ -21,7 +21,10 @@ State = Literal["active", "suspended"]
 
 @dataclass(frozen=True, slots=True)
 class Key:
-    """A known key. `tenant` is None while its instance waits in the pool; `pack` is the tenant's policy pack."""
+    """A known key. `tenant` is None while its instance waits in the pool; `pack` is the tenant's policy pack.
+
+    `content_key` is None unless the tenant has switched its content log on.
+    """
 
     id: GatewayKeyId
     kind: Kind
@@ -32,6 +35,10 @@ class Key:
     is_revoked: bool
     residency: str = "eu"
     pack: str = "general"
+    content_key: bytes | None = None
+
+
+_Row = tuple[UUID, str, UUID | None, UUID | None, str, str, bool, str, str, bytes | None]
 
 
 def mint() -> tuple[str, bytes]:
@@ -55,9 +62,9 @@ def key_hash(secret: bytes | None) -> bytes | None:
     return hash_secret(secret) if secret.startswith(b"kgw_") and secret.isascii() else None
 
 
-def key_of(row: tuple[UUID, str, UUID | None, UUID | None, str, str, bool, str, str]) -> Key:
-    """From the columns (id, kind, instance_id, tenant_id, state, language, is revoked, residency, pack)."""
-    id_, kind, instance, tenant, state, language, is_revoked, residency, pack = row
+def key_of(row: _Row) -> Key:
+    """From the columns id, kind, instance_id, tenant_id, state, language, is revoked, residency, pack, content_key."""
+    id_, kind, instance, tenant, state, language, is_revoked, residency, pack, content_key = row
     return Key(
         GatewayKeyId(id_),
         "instance" if kind == "instance" else "direct",
@@ -68,4 +75,5 @@ def key_of(row: tuple[UUID, str, UUID | None, UUID | None, str, str, bool, str, 
         is_revoked,
         residency,
         pack,
+        content_key,
     )

@@ -21,7 +21,7 @@ class GatewayKey(Base):
     """The right of one instance, or of a tenant's own programs, to call models. Only the secret's hash is kept.
 
     `tenant_id` is empty until the instance is assigned; the gateway refuses such a key. `changed_at` is the
-    database's clock: gateways poll by it.
+    database's clock: gateways poll by it. `content_key` is the public key of the tenant's content log while that is on.
     """
 
     __tablename__ = "gateway_keys"
@@ -50,6 +50,7 @@ class GatewayKey(Base):
     pack: Mapped[str] = mapped_column(server_default="general")
     created_at: Mapped[datetime]
     revoked_at: Mapped[datetime | None]
+    content_key: Mapped[bytes | None]
     changed_at: Mapped[datetime] = mapped_column(server_default=text("clock_timestamp()"), index=True)
     recorder_lock: Mapped[bool | None]
 

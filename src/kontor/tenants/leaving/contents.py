@@ -31,6 +31,8 @@ from kontor.tenants.provisioning.secrets import open_secrets
 _BATCH: Final = 200
 # From about this many messages on a file may pass 2 GiB, which a ZIP must know before.
 _MANY: Final = 100_000
+# The same of calls of the content log, of which each may be half a megabyte.
+_MANY_CALLS: Final = 2_000
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,6 +53,7 @@ class _Rows:
     members: list[MemberView]
     contracts: list[tuple[dict[str, object], str]]
     usage_csv: str
+    logged: int
     instance: InstanceId | None
     secrets: tuple[str, ...]
 
@@ -78,6 +81,11 @@ class Contents:
             yield Part(f"contracts/{about['kind']}-{about['version']}-{about['language']}.md", _one(text))
         yield Part("members.csv", _one(_members(rows.members)))
         yield Part("usage/usage.csv", _one(rows.usage_csv))
+        if rows.logged:
+            logged = self._usage.content(self._database, tenant, self._transcript.until)
+            yield Part(
+                "content-log/calls.jsonl", logged, weight=5, units=rows.logged, is_large=rows.logged > _MANY_CALLS
+            )
         for path, pieces in (
             ("conversations/openai-chat.json", conversations.as_json(self._transcript.said())),
             ("conversations/openai-chat.jsonl", conversations.as_json_lines(self._transcript.said())),
@@ -139,6 +147,7 @@ class Contents:
                     for one in acceptances
                 ],
                 usage_csv=await self._usage.as_csv(tx, tenant),
+                logged=await self._usage.note_content(tx, tenant),
                 instance=InstanceId(instance.id) if instance else None,
                 secrets=(secrets.token, secrets.gateway_key) if secrets else (),
             )

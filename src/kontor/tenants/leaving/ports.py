@@ -1,11 +1,11 @@
 """Questions that leaving asks of billing and of the world outside; the app answers them in its adapters."""
 
-from collections.abc import Sequence
+from collections.abc import AsyncIterator, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Protocol
 
-from kontor.core.db import Tx
+from kontor.core.db import Database, Tx
 from kontor.core.ids import ErasureId, PersonId, TenantId
 
 
@@ -14,6 +14,14 @@ class UsageRecords(Protocol):
 
     async def as_csv(self, tx: Tx, tenant: TenantId) -> str:
         """All usage by day and model: date, model, input tokens, output tokens, cost (RFC 4180)."""
+        ...
+
+    async def note_content(self, tx: Tx, tenant: TenantId) -> int:
+        """How many calls the tenant's content log holds; if any, the audit log tells that an export takes them."""
+        ...
+
+    def content(self, database: Database, tenant: TenantId, until: datetime) -> AsyncIterator[str]:
+        """Those calls until an instant, as JSON lines, in units of work of its own."""
         ...
 
     async def erase(self, tx: Tx, tenant: TenantId) -> None:

@@ -26,6 +26,7 @@ prompts/                         Anweisungen an den Assistenten: system-prompt.m
 company.json                     Ihr Unternehmen, Ihr Tarif und welche Verträge Sie angenommen haben.
 contracts/                       die Texte, die Sie angenommen haben.
 members.csv                      wer in Ihrem Konto welche Rolle hat.
+content-log/calls.jsonl          das Inhaltsprotokoll, falls es eines gibt: ein Aufruf eines Modells je Zeile.
 usage/usage.csv                  die Nutzung je Tag und Modell: date, model, input tokens, output tokens, cost (EUR).
 manifest.json                    jede Datei mit Größe und SHA-256, und was fehlt, falls etwas fehlt.
 
@@ -51,6 +52,7 @@ prompts/                         instructions to the assistant: system-prompt.md
 company.json                     your company, your plan, and which contracts you have accepted.
 contracts/                       the texts that you have accepted.
 members.csv                      who has which role in your account.
+content-log/calls.jsonl          the content log, if there is one: one call to a model a line.
 usage/usage.csv                  usage by day and model: date, model, input tokens, output tokens, cost (EUR).
 manifest.json                    each file with its size and SHA-256, and what is missing, if anything is.
 

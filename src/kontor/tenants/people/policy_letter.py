@@ -55,7 +55,7 @@ def policy_hits(lang: Lang, slug: str, hits: Sequence[tuple[Text, int]], days: i
             f"erreichten. {listed}."
         )
         then = (
-            "Die Regeln irren sich; was gefragt wurde, ist nirgends gespeichert. Sprechen Sie mit dem Kunden, bevor "
+            "Die Regeln irren sich, und den Wortlaut kennt nur der Kunde. Sprechen Sie mit ihm, bevor "
             f"Sie ihn aussetzen. Über diesen Kunden schreiben wir Ihnen frühestens in {days} Tagen wieder."
         )
         return Letter(
@@ -65,7 +65,7 @@ def policy_hits(lang: Lang, slug: str, hits: Sequence[tuple[Text, int]], days: i
         )
     what = f"in the last {days} days {total} requests of {slug} were refused before they reached a model. {listed}."
     then = (
-        "The rules err, and what was asked is stored nowhere. Talk to the customer before you suspend it. "
+        "The rules err, and only the customer knows the words. Talk to it before you suspend it. "
         f"We write to you about this customer again in {days} days at the earliest."
     )
     return Letter(
