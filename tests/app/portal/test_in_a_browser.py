@@ -5,7 +5,7 @@ import re
 from collections.abc import AsyncIterator, Iterator
 from contextlib import AbstractAsyncContextManager, AsyncExitStack, ExitStack, asynccontextmanager
 from dataclasses import dataclass, field
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, date, datetime, timedelta
 from typing import Literal
 from urllib.parse import urlsplit
 from uuid import UUID
@@ -17,9 +17,10 @@ from playwright.async_api import Browser, BrowserContext, Locator, Page, Route, 
 
 from kontor.app.container import Container
 from kontor.app.main import create_app
-from kontor.billing.metering.model import UsageHour
+from kontor.billing.metering.model import PolicyHits, UsageHour
+from kontor.billing.metering.policy.meaning import MEANINGS
 from kontor.core.clock import FixedClock
-from kontor.core.ids import PREFIXES, TenantId, decode
+from kontor.core.ids import PREFIXES, TenantId, decode, encode
 from kontor.tenants.talk.ask import Desk
 from support.browser import (
     AXE,
@@ -34,6 +35,7 @@ from support.browser import (
     set_width,
     sticking_out,
 )
+from support.content_log import logged
 from support.databases import MASTER_KEY, in_database, roles_of, sql
 from support.eventually import eventually
 from support.operators import operator_login
@@ -71,6 +73,7 @@ PAGES = (
     ("owner", "/contracts"),
     ("owner", "/exports"),
     ("owner", "/content-log"),
+    ("owner", "/content-log/{call}"),
     ("owner", "/company"),
     ("owner", "/leave"),
     ("owner", "/audit"),
@@ -179,15 +182,24 @@ async def log_in_as(portal: Portal, who: str, instance_url: str) -> dict[str, st
                 tenant = TenantId(decode(PREFIXES["tenant"], str(company["id"])))
                 await ready_assistant(web.container.database, tenant, instance_url)
                 await used(web, tenant)
-                portal.ids = {"tenant": str(company["id"]), "conversation": await busy(client)}
+                call = await logged(
+                    web.container.database, TenantId(tenant), '{"messages": []}' * 40, "data: [DONE]\n\n"
+                )
+                portal.ids = {
+                    "tenant": str(company["id"]),
+                    "conversation": await busy(client),
+                    "call": encode(PREFIXES["usage_event"], call),
+                }
             case _:
                 await operator_login(web, client)
         return dict(client.cookies)
 
 
 async def used(web: Web, tenant: UUID) -> None:
-    """The company has used a model on two days."""
+    """The company has used a model on two days, and was refused on one."""
     async with web.container.database.system_uow() as tx:
+        for category in MEANINGS:
+            tx.add(PolicyHits(tenant_id=tenant, day=date(2026, 11, 20), category=category, hits=1_234))
         for day in (18, 20):
             tx.add(
                 UsageHour(
