@@ -1,12 +1,12 @@
 """The operator is told of tenants whose requests are refused often; tenants may have a content log.
 
-Revision 0006, after 0004. Expand: the code before it knows neither the tables nor the column.
+Revision 0005, after 0004. Expand: the code before it knows neither the tables nor the column.
 """
 
 import sqlalchemy as sa
 from alembic import op
 
-revision = "0006"
+revision = "0005"
 down_revision = "0004"
 branch_labels = None
 depends_on = None
