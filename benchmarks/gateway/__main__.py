@@ -4,11 +4,11 @@
     ROUNDS=1 SECONDS=2 make bench-gateway  a glance
     LITELLM=off make bench-gateway         without it (its first installation takes minutes)
 
-What is measured has one core for itself; provider and callers share the other. The gateway has metering, budgets and
-policy on; nginx passes through; LiteLLM has no database, so it neither meters nor limits. The provider is nginx, too,
-and answers from memory: a JSON body, or a burst of 50 events in as many chunks. nginx and wrk come from Debian:
-`apt-get install -y nginx-light wrk`. Ratios hold on a noisy machine, absolute figures do not. A report with machine and
-versions goes to `build/bench-gateway.md`; the last line is one JSON object.
+What is measured has one core for itself; provider, callers and Postgres share the other. The gateway has metering,
+budgets and policy on; nginx passes through; LiteLLM has no database, so it neither meters nor limits. The provider is
+nginx, too, and answers from memory: a JSON body, or a burst of 50 events in as many chunks. nginx and wrk come from
+Debian: `apt-get install -y nginx-light wrk`. Ratios hold on a noisy machine, absolute figures do not. A report with
+machine and versions goes to `build/bench-gateway.md`; the last line is one JSON object.
 """
 
 import json
@@ -30,7 +30,7 @@ from ingest import EVENTS, ingest_per_s
 from load import Seen, load, warm_up
 from rich.console import Console
 from rich.table import Table
-from servers import LITELLM, Target, all_targets
+from servers import LITELLM, OTHERS, Target, all_targets
 
 from kontor.core.embedded import EmbeddedPostgres
 
@@ -52,6 +52,7 @@ def main() -> None:
     """Runs, prints the table, writes the report, and prints one JSON object as the last line."""
     if shutil.which("nginx") is None or shutil.which("wrk") is None:
         sys.exit(MISSING)
+    os.sched_setaffinity(0, {int(OTHERS)})  # Postgres inherits it
     with tempfile.TemporaryDirectory(prefix="kontor-bench-") as name:
         folder = Path(name)
         folder.chmod(0o755)

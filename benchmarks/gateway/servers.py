@@ -28,7 +28,7 @@ from kontor.core.settings import default_cache_dir
 from support.processes import free_port
 
 UNDER_TEST: Final = "0"
-"""The core of whatever is measured; provider and callers share the other one."""
+"""The core of whatever is measured; everybody else has the other one."""
 
 OTHERS: Final = "1"
 LITELLM: Final = "1.106.2"

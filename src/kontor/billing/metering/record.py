@@ -9,7 +9,7 @@ import struct
 import zlib
 from collections.abc import Sequence
 from dataclasses import dataclass
-from datetime import UTC, date, datetime
+from datetime import UTC, datetime
 from enum import IntEnum
 from functools import lru_cache
 from itertools import accumulate
@@ -70,11 +70,6 @@ class Call:
     def at(self) -> datetime:
         """When the call began."""
         return datetime.fromtimestamp(instant_ms(self.id) / 1000, UTC)
-
-    @property
-    def day(self) -> date:
-        """The UTC day of its beginning: the same at every replay."""
-        return self.at.date()
 
     def ended(self, tokens: Tokens, outcome: Outcome, latency_ms: int, first_token_ms: int | None) -> "Call":
         """The same call with its numbers."""

@@ -23,7 +23,7 @@ from kontor.billing.metering.record import Call
 
 log = structlog.get_logger(__name__)
 
-BATCH: Final = 500
+BATCH: Final = 1000
 PAUSE_S: Final = 0.1
 _ADOPT_EVERY_S: Final = 3.0
 _LONGEST_PAUSE_S: Final = 5.0
@@ -100,7 +100,7 @@ async def store(connection: asyncpg.Connection, calls: Sequence[Call], prices: P
     What they cost moves from the leases of `writer`, the gateway that made them, to what was spent of the budgets.
     Calls of keys that no longer exist (their tenant was erased) are dropped and counted.
     """
-    rows = [_row(call, prices) for call in sorted({call.id: call for call in calls}.values(), key=_order)]
+    rows = [_row(call, prices) for call in {call.id: call for call in calls}.values()]
     columns = (list(column) for column in zip(*rows, strict=True))
     new, dropped, _, _ = await connection.fetchrow(_STORE, *columns, writer)
     RECORDED.inc(new)
@@ -163,15 +163,11 @@ class Recorder:
         return new
 
 
-def _order(call: Call) -> tuple[object, ...]:
-    return call.day, call.tenant, call.id
-
-
 def _row(call: Call, prices: PriceBook) -> tuple[object, ...]:
-    tokens = call.tokens
-    cost = prices.cost(call.provider, call.model, tokens, call.at)
+    tokens, at = call.tokens, call.at
+    cost = prices.cost(call.provider, call.model, tokens, at)
     return (
-        call.day,
+        at.date(),  # the UTC day: the same at every replay
         call.tenant,
         call.id,
         call.instance,
@@ -189,9 +185,9 @@ def _row(call: Call, prices: PriceBook) -> tuple[object, ...]:
         cost.price,
         cost.rate,
         cost.cost_nano,
-        tokens.source.value,
-        call.outcome.value,
+        tokens.source,
+        call.outcome,
         call.latency_ms,
         call.first_token_ms,
-        call.at,
+        at,
     )

@@ -101,7 +101,7 @@ class Purse:
     exhausted: Period | None = None
     refuses_nano: int = 0
     refuses_until: float = float("-inf")
-    lock: asyncio.Lock = field(default_factory=asyncio.Lock)
+    filling: asyncio.Event | None = None
 
     def is_in(self, at: datetime) -> bool:
         """Whether an instant lies in the minute whose rate was drawn."""
@@ -169,10 +169,11 @@ class Purses:
         if purse is None:
             purse = self._purses[whose] = Purse(tenant)
         at = self._clock.now()
-        if not self._is_good(purse, nano, tokens, at):
-            async with purse.lock:
-                if not self._is_good(purse, nano, tokens, at):
-                    await self._fill(purse, whose[1], nano, tokens, at)
+        while not self._is_good(purse, nano, tokens, at):
+            if purse.filling is None:
+                await self._fill_alone(purse, whose[1], nano, tokens, at)
+                break
+            await purse.filling.wait()  # all at once: behind a lock they would go on one by one
         purse.requests_left -= 1
         purse.tokens_left -= tokens
         return Reservation(purse.slices, nano)
@@ -216,6 +217,15 @@ class Purses:
         if now < self._away_until:  # rates wait for Postgres, money does not
             return now - purse.read_at <= GOOD_S and purse.has_money(nano, at)
         return now - purse.read_at <= FRESH_S and purse.has_time(tokens, at) and purse.has_money(nano, at)
+
+    async def _fill_alone(self, purse: Purse, key: UUID | None, nano: int, tokens: int, at: datetime) -> None:
+        """As _fill, while others wait for it."""
+        purse.filling = filling = asyncio.Event()
+        try:
+            await self._fill(purse, key, nano, tokens, at)
+        finally:
+            purse.filling = None
+            filling.set()
 
     async def _fill(self, purse: Purse, key: UUID | None, nano: int, tokens: int, at: datetime) -> None:
         """There is enough for the call. Raises what reserve raises."""
