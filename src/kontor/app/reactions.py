@@ -26,14 +26,7 @@ def reactions(container: Container) -> Reactions:
         await notify_members(database, links, event)
 
     async def tell_who_pays(event: AllowanceReached) -> None:
-        await notify_of_budget(
-            database,
-            links,
-            event.tenant,
-            event.percent,
-            is_pilot=event.period == "total",
-            is_cap=event.is_cap,
-        )
+        await notify_of_budget(database, links, event.tenant, event.percent, event.period, is_cap=event.is_cap)
 
     async def tell_the_operator_of_hits(event: PolicyHitsPiledUp) -> None:
         async with database.system_uow() as tx:

@@ -2,6 +2,7 @@
 
 from kontor.core.errors import DomainError, Kind
 from kontor.core.i18n import Text
+from kontor.core.money import decimal_of_nano
 
 
 class KeyUnknown(DomainError):
@@ -16,6 +17,51 @@ class KeyUnknown(DomainError):
                 en="This instance has no access to a model. It must be provisioned anew.",
             ),
         )
+
+
+class KeyExpiryPast(DomainError):
+    """A key would have expired before it is made."""
+
+    def __init__(self) -> None:
+        super().__init__(
+            Kind.INVALID,
+            "gateway_key.expiry",
+            Text(
+                de="Das Ablaufdatum muss in der Zukunft liegen und seine Zeitzone nennen.",
+                en="The expiry must be in the future and name its time zone.",
+            ),
+        )
+
+
+class CapTooHigh(DomainError):
+    """The plan, or the operator, allows no such cap."""
+
+    def __init__(self, highest_nano: int) -> None:
+        eur = f"{decimal_of_nano(highest_nano, 2):f}"
+        super().__init__(
+            Kind.INVALID,
+            "budget.cap_too_high",
+            Text(
+                de=f"Ihre Obergrenze darf höchstens {eur.replace('.', ',')} EUR betragen. "
+                "Schreiben Sie uns, wenn Sie mehr brauchen.",
+                en=f"Your cap may be at most {eur} EUR. Write to us if you need more.",
+            ),
+        )
+
+
+class ChangedMeanwhile(DomainError):
+    """Somebody else saved in between; `revision` is the one that is stored now."""
+
+    def __init__(self, revision: int) -> None:
+        super().__init__(
+            Kind.PRECONDITION_FAILED,
+            "revision.changed_meanwhile",
+            Text(
+                de="Jemand anderes hat inzwischen gespeichert. Laden Sie die Seite neu und ändern Sie noch einmal.",
+                en="Somebody else has saved in the meantime. Reload the page and make your change again.",
+            ),
+        )
+        self.revision = revision
 
 
 class PriceRefused(DomainError):

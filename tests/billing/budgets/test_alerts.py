@@ -88,3 +88,42 @@ async def test_a_month_that_is_over_is_not_told_any_more(database: Database, tol
 
     assert await tell_due(database) == 0
     assert await told.events() == []
+
+
+async def test_shares_are_of_a_cap_that_lies_below_what_is_included(database: Database, told: Told) -> None:
+    tenant = TenantId(new_id())
+    async with database.system_uow() as tx:
+        await set_budget(tx, tenant, "month", allowance_nano=1000 * CENT, cap_nano=100 * CENT)
+    await spends(database, tenant, 100 * CENT)
+
+    assert await tell_due(database) == 1
+    [event] = await told.events()
+    assert 'is_cap\\":true' in event.replace(" ", "")
+
+
+@pytest.mark.usefixtures("told")
+async def test_a_share_of_a_cap_that_was_raised_is_told_anew(database: Database) -> None:
+    tenant = TenantId(new_id())
+    async with database.system_uow() as tx:
+        await set_budget(tx, tenant, "month", cap_nano=100 * CENT)
+    await spends(database, tenant, 100 * CENT)
+    assert await tell_due(database) == 1
+
+    async with database.system_uow() as tx:
+        await set_budget(tx, tenant, "month", cap_nano=200 * CENT)
+    at_half = await tell_due(database)
+    await spends(database, tenant, 160 * CENT)
+
+    assert (at_half, await tell_due(database)) == (0, 1)
+
+
+@pytest.mark.usefixtures("told")
+async def test_of_a_day_only_its_end_is_told(database: Database) -> None:
+    tenant = TenantId(new_id())
+    async with database.system_uow() as tx:
+        await set_budget(tx, tenant, "day", cap_nano=100 * CENT)
+    await spends(database, tenant, 85 * CENT)
+    early = await tell_due(database)
+    await spends(database, tenant, 100 * CENT)
+
+    assert (early, await tell_due(database)) == (0, 1)

@@ -11,9 +11,11 @@ from kontor.billing.metering.budgets.periods import (
     Period,
     Span,
     due_alert,
+    effective_cap,
     included_nano,
     slice_of,
     span_of,
+    whole_of,
 )
 
 LATE = datetime(2026, 11, 30, 23, 30, tzinfo=UTC)  # half past midnight in Berlin, on 1 December
@@ -56,3 +58,31 @@ def test_the_first_month_includes_its_days() -> None:
 def test_the_highest_share_that_was_reached_is_told_once(spent: int, told: int, due: int | None) -> None:
     assert due_alert(spent, 100, told) == due
     assert due_alert(spent, 0, told) is None
+
+
+@pytest.mark.parametrize(
+    ("period", "allowance", "operator", "own", "cap"),
+    [
+        ("month", 100, None, None, None),
+        ("month", 100, None, 150, 150),
+        ("month", 100, 120, 150, 120),
+        ("month", 100, 120, 90, 90),
+        ("total", 100, None, None, 100),
+        ("total", 100, None, 60, 60),
+        ("total", 100, 130, None, 130),
+        ("day", None, None, 0, 0),
+    ],
+)
+def test_a_cap_is_the_lowest_that_plan_operator_or_tenant_set(
+    period: Period, allowance: int | None, operator: int | None, own: int | None, cap: int | None
+) -> None:
+    assert effective_cap(period, allowance, operator, own) == cap
+
+
+def test_shares_are_of_what_ends_first_and_a_pilots_of_its_cap() -> None:
+    assert whole_of("month", 100, None) == 100
+    assert whole_of("month", 100, 60) == 60
+    assert whole_of("month", 100, 150) == 100
+    assert whole_of("total", 100, 130) == 130
+    assert whole_of("day", None, 7) == 7
+    assert whole_of("month", None, None) is None

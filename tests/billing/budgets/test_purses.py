@@ -138,6 +138,25 @@ async def test_what_a_call_costs_beyond_its_reservation_is_missing_from_the_next
     await gateway.call(reserved=5)
 
 
+async def test_a_cap_that_was_lowered_holds_for_what_was_drawn_before_it(bank: Bank) -> None:
+    await bank.budget(1600)
+    gateway = bank.gateway()
+    await gateway.call(reserved=10)
+    await gateway.recorder.flush()
+    assert await bank.leased() == 90 * NANO_OF_OUTPUT
+
+    await bank.budget(40)
+    gateway.seconds += FRESH_S + 1
+    with pytest.raises(Exhausted):
+        await gateway.call(reserved=20)
+    await gateway.purses.give_back()
+    gateway.seconds += 2
+
+    await gateway.call(reserved=20)
+    await gateway.recorder.flush()
+    assert await bank.spent() == 30
+
+
 async def test_a_tenant_without_a_budget_is_not_held_up(bank: Bank) -> None:
     await bank.gateway().call(reserved=10**6)
 

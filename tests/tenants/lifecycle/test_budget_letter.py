@@ -22,7 +22,7 @@ async def test_owners_and_those_who_pay_are_told_and_nobody_else(database: Datab
         async with database.system_uow() as tx:
             tx.add(Membership(tenant_id=tenant, person_id=person, id=new_id(), role=role, created_at=tx.now))
 
-    await notify_of_budget(database, LINKS, tenant, 80, is_pilot=False, is_cap=False)
+    await notify_of_budget(database, LINKS, tenant, 80, "month", is_cap=False)
 
     async with database.system_uow() as tx:
         rows = (await tx.scalars(select(Mail).where(Mail.template == "budget_reached"))).all()
@@ -35,24 +35,26 @@ async def test_owners_and_those_who_pay_are_told_and_nobody_else(database: Datab
 
 
 async def test_a_tenant_that_is_gone_is_told_nothing(database: Database) -> None:
-    await notify_of_budget(database, LINKS, TenantId(new_id()), 80, is_pilot=False, is_cap=False)
+    await notify_of_budget(database, LINKS, TenantId(new_id()), 80, "month", is_cap=False)
 
     async with database.system_uow() as tx:
         assert (await tx.scalars(select(Mail))).all() == []
 
 
 @pytest.mark.parametrize(
-    ("percent", "is_pilot", "is_cap", "de", "en"),
+    ("percent", "period", "is_cap", "de", "en"),
     [
-        (50, False, False, "Sie müssen nichts tun", "There is nothing to do"),
-        (100, False, False, "nach Ihrem Vertrag berechnet", "charged as your contract says"),
-        (100, True, True, "bis das Budget erhöht wird", "until the budget is raised"),
+        (50, "month", False, "Sie müssen nichts tun", "There is nothing to do"),
+        (100, "month", False, "nach Ihrem Vertrag berechnet", "charged as your contract says"),
+        (100, "month", True, "bis das Budget erhöht wird", "until the budget is raised"),
+        (100, "total", True, "bis das Budget erhöht wird", "until the budget is raised"),
+        (100, "day", True, "bis morgen, oder bis die Obergrenze erhöht wird", "until tomorrow, or until the cap"),
     ],
 )
-def test_the_letter_says_what_follows(percent: int, de: str, en: str, *, is_pilot: bool, is_cap: bool) -> None:
-    german = budget_reached("de", "Müller", percent, "u", is_pilot=is_pilot, is_cap=is_cap)
-    english = budget_reached("en", "Müller", percent, "u", is_pilot=is_pilot, is_cap=is_cap)
+def test_the_letter_says_what_follows(percent: int, period: str, de: str, en: str, *, is_cap: bool) -> None:
+    german = budget_reached("de", "Müller", percent, "u", period=period, is_cap=is_cap)
+    english = budget_reached("en", "Müller", percent, "u", period=period, is_cap=is_cap)
 
     assert de in german.paragraphs[1]
     assert en in english.paragraphs[1]
-    assert ("Pilotphase" in german.paragraphs[1]) is is_pilot
+    assert ("Pilotphase" in german.paragraphs[1]) is (period == "total")

@@ -168,7 +168,7 @@ class Gateway:
             await self._refuse(caller, answers.KEY_UNKNOWN if hashed else answers.KEY_MISSING)
             return None
         caller.language = key.language
-        if key.is_revoked:
+        if not key.is_good():
             await self._refuse(caller, answers.KEY_REVOKED if key.kind == "instance" else answers.KEY_UNKNOWN)
             return None
         if key.tenant is None:

@@ -1,9 +1,10 @@
 """Issuing, binding, suspending and revoking the gateway's keys, in the caller's transaction.
 
 Each change is told to the gateways when the transaction commits (NOTIFY) and found by their poll within a second.
-Issuing and binding need a system unit of work: until then a key has no tenant.
+Issuing an instance's key and binding it need a system unit of work: until then a key has no tenant.
 """
 
+from datetime import datetime
 from typing import Final
 
 from sqlalchemy import ScalarSelect, Update, delete, func, insert, select, text, update
@@ -13,11 +14,13 @@ from kontor.billing.metering.content.model import ContentLog
 from kontor.billing.metering.keys import CHANNEL, State, mint
 from kontor.billing.metering.model import GatewayKey
 from kontor.core.db import Tx
+from kontor.core.errors import NotFound
 from kontor.core.i18n import Lang
 from kontor.core.ids import GatewayKeyId, InstanceId, TenantId, new_id
 
 _NOTIFY: Final = text("SELECT pg_notify(:channel, :what)")
 _CHANGED: Final = func.clock_timestamp()
+_HINT: Final = 11
 
 
 async def issue_key(tx: Tx, instance: InstanceId) -> str:
@@ -36,7 +39,14 @@ async def issue_key(tx: Tx, instance: InstanceId) -> str:
 
 
 async def issue_direct_key(
-    tx: Tx, tenant: TenantId, language: Lang = "de", residency: str = "eu", *, pack: str = "general"
+    tx: Tx,
+    tenant: TenantId,
+    language: Lang = "de",
+    residency: str = "eu",
+    *,
+    pack: str = "general",
+    name: str | None = None,
+    expires_at: datetime | None = None,
 ) -> tuple[GatewayKeyId, str]:
     """The tenant has a key for its own programs; its id, and the secret, which is stored nowhere."""
     secret, key_hash = mint()
@@ -51,7 +61,10 @@ async def issue_direct_key(
             residency=residency,
             pack=pack,
             content_key=_content_key(tenant),
+            name=None if name is None else await tx.vault.seal(tenant, sealed_name(key), name),
+            hint=secret[:_HINT],
             created_at=tx.now,
+            expires_at=expires_at,
         )
     )
     await _tell(tx)
@@ -105,6 +118,18 @@ async def revoke_keys(tx: Tx, tenant: TenantId) -> None:
     await _change(tx, _revoke(tx).where(GatewayKey.tenant_id == tenant))
 
 
+async def revoke_direct_key(tx: Tx, tenant: TenantId, key: GatewayKeyId) -> bool:
+    """The tenant's direct key is not good any more; whether it was until now. Raises NotFound."""
+    row = await tx.scalar(
+        select(GatewayKey)
+        .where(GatewayKey.tenant_id == tenant, GatewayKey.kind == "direct", GatewayKey.id == key)
+        .with_for_update()
+    )
+    if row is None:
+        raise NotFound
+    return await _change(tx, _revoke(tx).where(GatewayKey.tenant_id == tenant, GatewayKey.id == key)) > 0
+
+
 async def revoke_instance_key(tx: Tx, instance: InstanceId) -> None:
     """No key of the instance is good any more. A second call changes nothing."""
     await _change(tx, _revoke(tx).where(GatewayKey.instance_id == instance))
@@ -127,6 +152,11 @@ def _content_key(tenant: TenantId) -> ScalarSelect[bytes]:
     """The public key of the tenant's content log while it is on; whoever switches it waits for this transaction."""
     found = select(ContentLog.public_key).where(ContentLog.tenant_id == tenant, ContentLog.is_on)
     return found.with_for_update(read=True).scalar_subquery()
+
+
+def sealed_name(key: GatewayKeyId) -> str:
+    """Under which label the key's name is sealed."""
+    return f"gateway_keys.name:{key}"
 
 
 def _revoke(tx: Tx) -> Update:

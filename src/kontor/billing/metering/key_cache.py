@@ -31,7 +31,8 @@ _AGAIN_S: Final = 1.0
 _MOST_UNKNOWN: Final = 10_000
 
 _COLUMNS: Final = (
-    "key_hash, id, kind, instance_id, tenant_id, state, language, revoked_at IS NOT NULL, residency, pack, content_key"
+    "key_hash, id, kind, instance_id, tenant_id, state, language, revoked_at IS NOT NULL, residency, pack, "
+    "content_key, expires_at"
 )
 _ONE: Final = f"SELECT {_COLUMNS} FROM gateway_keys WHERE key_hash = $1"  # noqa: S608 - constants
 # Longer than any transaction may last (statement and idle timeouts of the roles), so that none slips through.

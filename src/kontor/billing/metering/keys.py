@@ -4,6 +4,7 @@ Issuing and revoking: gateway_keys. Looking one up on the hot path: key_cache.
 """
 
 from dataclasses import dataclass
+from datetime import UTC, datetime
 from typing import Final, Literal
 from uuid import UUID
 
@@ -36,9 +37,14 @@ class Key:
     residency: str = "eu"
     pack: str = "general"
     content_key: bytes | None = None
+    expires_at: datetime | None = None
+
+    def is_good(self) -> bool:
+        """Whether it opens anything now, by this machine's clock."""
+        return not self.is_revoked and (self.expires_at is None or datetime.now(UTC) < self.expires_at)
 
 
-_Row = tuple[UUID, str, UUID | None, UUID | None, str, str, bool, str, str, bytes | None]
+_Row = tuple[UUID, str, UUID | None, UUID | None, str, str, bool, str, str, bytes | None, datetime | None]
 
 
 def mint() -> tuple[str, bytes]:
@@ -63,8 +69,8 @@ def key_hash(secret: bytes | None) -> bytes | None:
 
 
 def key_of(row: _Row) -> Key:
-    """From the columns id, kind, instance_id, tenant_id, state, language, is revoked, residency, pack, content_key."""
-    id_, kind, instance, tenant, state, language, is_revoked, residency, pack, content_key = row
+    """From the columns that key_cache reads, which are in the order of a Key's fields."""
+    id_, kind, instance, tenant, state, language, is_revoked, residency, pack, content_key, expires_at = row
     return Key(
         GatewayKeyId(id_),
         "instance" if kind == "instance" else "direct",
@@ -76,4 +82,5 @@ def key_of(row: _Row) -> Key:
         residency,
         pack,
         content_key,
+        expires_at,
     )

@@ -14,7 +14,7 @@ from sqlalchemy import BigInteger, CheckConstraint, Index, UniqueConstraint, tex
 from sqlalchemy.orm import Mapped, mapped_column
 
 from kontor.core.db import Base
-from kontor.core.tenancy import OF_TENANT, shared_table, tenant_table
+from kontor.core.tenancy import OF_TENANT, personal, shared_table, tenant_table
 
 
 class GatewayKey(Base):
@@ -22,6 +22,8 @@ class GatewayKey(Base):
 
     `tenant_id` is empty until the instance is assigned; the gateway refuses such a key. `changed_at` is the
     database's clock: gateways poll by it. `content_key` is the public key of the tenant's content log while that is on.
+    A direct key has the tenant's `name` for it and a `hint`, how its secret begins; the recorder writes when it was
+    last used, to the minute.
     """
 
     __tablename__ = "gateway_keys"
@@ -33,9 +35,9 @@ class GatewayKey(Base):
         # UPDATE of one column nobody reads is what lets the recorder lock the rows whose usage it writes.
         shared_table(
             why="a key exists before its instance has a tenant",
-            app="SELECT, UPDATE, DELETE",
+            app="SELECT, INSERT, UPDATE, DELETE",
             visible=OF_TENANT,
-            gateway="SELECT, UPDATE (recorder_lock)",
+            gateway="SELECT, UPDATE (recorder_lock, last_used_at)",
         ),
     )
 
@@ -48,7 +50,11 @@ class GatewayKey(Base):
     language: Mapped[str] = mapped_column(server_default="de")
     residency: Mapped[str] = mapped_column(server_default="eu")
     pack: Mapped[str] = mapped_column(server_default="general")
+    name: Mapped[bytes | None] = mapped_column(info=personal(sealed=True))
+    hint: Mapped[str | None]
     created_at: Mapped[datetime]
+    expires_at: Mapped[datetime | None]
+    last_used_at: Mapped[datetime | None]
     revoked_at: Mapped[datetime | None]
     content_key: Mapped[bytes | None]
     changed_at: Mapped[datetime] = mapped_column(server_default=text("clock_timestamp()"), index=True)

@@ -82,6 +82,14 @@ WITH incoming AS (
   SELECT * FROM spending ORDER BY 1, 2, 3
   ON CONFLICT (tenant_id, budget_id, begins) DO UPDATE SET spent_nano = p.spent_nano + excluded.spent_nano
   RETURNING tenant_id, budget_id, begins
+), used AS (
+  UPDATE gateway_keys k SET last_used_at = u.at FROM (
+    SELECT id, (SELECT max(e.at) FROM inserted e WHERE e.key_id = g.id) AS at FROM gateway_keys g
+    WHERE kind = 'direct' AND id IN (SELECT key_id FROM inserted)
+      AND (last_used_at IS NULL OR last_used_at < (SELECT max(e.at) FROM inserted e) - interval '1 minute')
+    FOR NO KEY UPDATE SKIP LOCKED
+  ) u WHERE k.id = u.id AND (k.last_used_at IS NULL OR k.last_used_at < u.at)
+  RETURNING 1
 ), settled AS (
   UPDATE budget_leases l SET amount_nano = greatest(0, l.amount_nano - s.nano)
   FROM spending s JOIN spent ON spent.tenant_id = s.tenant_id AND spent.budget_id = s.id AND spent.begins = s.begins
@@ -90,7 +98,7 @@ WITH incoming AS (
 )
 SELECT (SELECT count(*) FROM inserted),
   (SELECT count(*) FROM incoming WHERE key_id NOT IN (SELECT id FROM known)), (SELECT count(*) FROM summed),
-  (SELECT count(*) FROM settled)
+  (SELECT count(*) FROM settled), (SELECT count(*) FROM used)
 """  # noqa: S608 - our own text
 
 
@@ -102,7 +110,7 @@ async def store(connection: asyncpg.Connection, calls: Sequence[Call], prices: P
     """
     rows = [_row(call, prices) for call in {call.id: call for call in calls}.values()]
     columns = (list(column) for column in zip(*rows, strict=True))
-    new, dropped, _, _ = await connection.fetchrow(_STORE, *columns, writer)
+    new, dropped, *_ = await connection.fetchrow(_STORE, *columns, writer)
     RECORDED.inc(new)
     DROPPED.inc(dropped)
     if dropped:

@@ -15,9 +15,12 @@ from kontor.tenants.people.sign_up import Links
 
 
 async def notify_of_budget(
-    database: Database, links: Links, tenant: TenantId, percent: int, *, is_pilot: bool, is_cap: bool
+    database: Database, links: Links, tenant: TenantId, percent: int, period: str, *, is_cap: bool
 ) -> None:
-    """One mail for each owner and billing member, in their languages. A tenant that is gone is told nothing."""
+    """One mail for each owner and billing member, in their languages. A tenant that is gone is told nothing.
+
+    `period` is `day`, `month`, or `total` for a pilot's.
+    """
     async with database.uow(tenant) as tx:
         try:
             row = await tenant_of(tx, tenant)
@@ -32,18 +35,19 @@ async def notify_of_budget(
                 to=await addresses.email_of(tx, person),
                 template="budget_reached",
                 lang=lang,
-                letter=budget_reached(lang, company, percent, links.usage(), is_pilot=is_pilot, is_cap=is_cap),
+                letter=budget_reached(lang, company, percent, links.usage(), period=period, is_cap=is_cap),
             )
 
 
-def budget_reached(lang: Lang, company: str, percent: int, url: str, *, is_pilot: bool, is_cap: bool) -> Letter:
+def budget_reached(lang: Lang, company: str, percent: int, url: str, *, period: str, is_cap: bool) -> Letter:
     """What is used up, and what follows from it."""
     if lang == "de":
-        of = "der Pilotphase" if is_pilot else "dieses Monats"
+        of = {"total": "der Pilotphase", "day": "dieses Tages"}.get(period, "dieses Monats")
         if percent < 100:  # noqa: PLR2004 - the whole
             then = "Sie müssen nichts tun; die Nutzung nach Tag und Modell steht im Portal."
         elif is_cap:
-            then = "Der Assistent antwortet deshalb nur noch mit einem Hinweis, bis das Budget erhöht wird."
+            until = "bis morgen, oder bis die Obergrenze" if period == "day" else "bis das Budget"
+            then = f"Der Assistent antwortet deshalb nur noch mit einem Hinweis, {until} erhöht wird."
         else:
             then = "Der Assistent antwortet weiter; was darüber hinausgeht, wird nach Ihrem Vertrag berechnet."
         return Letter(
@@ -51,11 +55,12 @@ def budget_reached(lang: Lang, company: str, percent: int, url: str, *, is_pilot
             ("Guten Tag,", f"vom KI-Budget {of} sind {percent} % verbraucht. {then}"),
             Button("Nutzung ansehen", url),
         )
-    of = "of the pilot" if is_pilot else "of this month"
+    of = {"total": "of the pilot", "day": "of this day"}.get(period, "of this month")
     if percent < 100:  # noqa: PLR2004
         then = "There is nothing to do; usage by day and model is in the portal."
     elif is_cap:
-        then = "So the assistant only answers with a notice until the budget is raised."
+        until = "until tomorrow, or until the cap" if period == "day" else "until the budget"
+        then = f"So the assistant only answers with a notice {until} is raised."
     else:
         then = "The assistant goes on answering; what goes beyond it is charged as your contract says."
     return Letter(

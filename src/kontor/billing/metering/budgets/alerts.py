@@ -1,7 +1,8 @@
 """Telling tenants how much of a period's budget is used up, once for each share.
 
 A schedule looks at the budgets that have spent since; which share was told stands in the row that is locked while the
-event is published, so that two workers tell it once. Budgets of single keys are told to nobody.
+event is published, so that two workers tell it once. Budgets of single keys are told to nobody; of a day's cap only
+its end is told.
 """
 
 from typing import Final
@@ -9,8 +10,9 @@ from typing import Final
 from sqlalchemy import and_, select
 
 from kontor.billing.events import AllowanceReached
+from kontor.billing.metering.budgets.limits import whole_of_budget
 from kontor.billing.metering.budgets.model import Budget, BudgetPeriod
-from kontor.billing.metering.budgets.periods import ALERTS_PCT, as_period, due_alert, included_nano, span_of
+from kontor.billing.metering.budgets.periods import ALERTS_PCT, as_period, due_alert, span_of
 from kontor.core.db import Database
 from kontor.core.events import publish
 from kontor.core.ids import TenantId
@@ -34,15 +36,14 @@ async def tell_due(database: Database) -> int:
         )
         for budget, period in found.all():
             kind = as_period(budget.period)
-            bound = budget.cap_nano if budget.allowance_nano is None else budget.allowance_nano
-            if bound is None or period.begins != span_of(kind, budget.since, tx.now).begins:
+            if period.begins != span_of(kind, budget.since, tx.now).begins:
                 continue
-            included = included_nano(bound, kind, budget.since, period.begins)
-            percent = due_alert(period.spent_nano, included, period.told_pct)
-            if percent is None:
+            whole = whole_of_budget(budget, period.begins)
+            percent = None if whole is None else due_alert(period.spent_nano, whole, period.told_pct)
+            if percent is None or (kind == "day" and percent < max(ALERTS_PCT)):
                 continue
             period.told_pct = percent
-            is_cap = budget.cap_nano is not None and budget.cap_nano <= included
+            is_cap = budget.cap_nano is not None and budget.cap_nano == whole
             await publish(tx, AllowanceReached(TenantId(budget.tenant_id), percent, kind, is_cap))
             told += 1
     return told

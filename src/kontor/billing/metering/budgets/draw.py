@@ -112,9 +112,11 @@ async def draw(
             await connection.execute(_PERIOD, *row)
             spent = await connection.fetchval(_LOCK, *row)
             leased = int(await connection.fetchval(_LEASED, *row, gateway))
+            free = cap - spent - leased
             missing = max(0, need_nano - left_nano.get((id_, span.begins), 0))
-            drawn = slice_of(cap - spent - leased, missing) if missing else 0
-            if missing and not drawn:
+            drawn = slice_of(free, missing) if missing else 0
+            # Below zero after the cap was lowered: what was drawn before it is not good any more.
+            if free < 0 or (missing and not drawn):
                 return Drawn(tuple(grants), period)
             await connection.execute(_GRANT, *row, gateway, drawn, KEPT_S)
             grants.append(Grant(id_, period, span, drawn))

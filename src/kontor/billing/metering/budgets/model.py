@@ -17,14 +17,17 @@ from kontor.core.tenancy import tenant_table
 class Budget(Base):
     """What a tenant, or one of its direct keys, may spend on models in each `period`.
 
-    `allowance_nano` is what the plan includes: alerts are shares of it. `cap_nano` is where calls are refused; empty:
-    nowhere. A `total` has one period for ever. The first month of an allowance counts by days from `since`.
+    `allowance_nano` is what the plan includes. `cap_nano` is where calls are refused, empty: nowhere; it follows from
+    what the plan, the operator and the tenant say (periods.effective_cap), and is all that gateways read. A `total` has
+    one period for ever. The first month of an allowance counts by days from `since`. `revision` is that of all caps of
+    the tenant, in the row of its plan's budget.
     """
 
     __tablename__ = "budgets"
     __table_args__ = (
         CheckConstraint("period IN ('day', 'month', 'total')", name="period"),
         CheckConstraint("cap_nano >= 0 AND allowance_nano >= 0", name="amounts"),
+        CheckConstraint("own_cap_nano >= 0 AND operator_cap_nano >= 0", name="caps"),
         Index(
             "ux_budgets_tenant_id_key_id_period",
             "tenant_id",
@@ -42,7 +45,10 @@ class Budget(Base):
     period: Mapped[str]
     allowance_nano: Mapped[int | None] = mapped_column(BigInteger)
     cap_nano: Mapped[int | None] = mapped_column(BigInteger)
+    own_cap_nano: Mapped[int | None] = mapped_column(BigInteger)
+    operator_cap_nano: Mapped[int | None] = mapped_column(BigInteger)
     since: Mapped[date]
+    revision: Mapped[int] = mapped_column(server_default=text("1"))
 
 
 class BudgetPeriod(Base):
@@ -51,7 +57,7 @@ class BudgetPeriod(Base):
     __tablename__ = "budget_periods"
     __table_args__ = (
         ForeignKeyConstraint(["tenant_id", "budget_id"], ["budgets.tenant_id", "budgets.id"], ondelete="CASCADE"),
-        tenant_table(app="SELECT, DELETE", gateway="SELECT, INSERT, UPDATE"),
+        tenant_table(gateway="SELECT, INSERT, UPDATE"),
     )
 
     tenant_id: Mapped[UUID] = mapped_column(primary_key=True)

@@ -60,7 +60,38 @@ def included_nano(allowance_nano: int, period: Period, since: date, begins: date
     return half_even_div(allowance_nano * (days - since.day + 1), days)
 
 
-def due_alert(spent_nano: int, included_nano: int, told_pct: int) -> int | None:
+def highest_cap(period: Period, allowance_nano: int | None, operator_cap_nano: int | None) -> int | None:
+    """How high a cap may be; None: as high as the tenant likes.
+
+    A pilot's allowance is its hard cap (product page, "Plans"), unless the operator has set another.
+    """
+    if operator_cap_nano is not None or period != "total":
+        return operator_cap_nano
+    return allowance_nano
+
+
+def effective_cap(
+    period: Period, allowance_nano: int | None, operator_cap_nano: int | None, own_cap_nano: int | None
+) -> int | None:
+    """Where calls are refused: at what plan, operator and tenant allow; None: nowhere."""
+    highest = highest_cap(period, allowance_nano, operator_cap_nano)
+    return min((nano for nano in (highest, own_cap_nano) if nano is not None), default=None)
+
+
+def whole_of(period: Period, included_nano: int | None, cap_nano: int | None) -> int | None:
+    """What shares of a period are shares of: the nearer of what is included and the cap; a pilot's cap alone."""
+    if period == "total" and cap_nano is not None:
+        return cap_nano
+    return min((nano for nano in (included_nano, cap_nano) if nano is not None), default=None)
+
+
+def due_alert(spent_nano: int, whole_nano: int, told_pct: int) -> int | None:
     """The highest share that was reached and not told yet; None: nothing to tell."""
-    reached = [pct for pct in ALERTS_PCT if pct > told_pct and spent_nano * 100 >= included_nano * pct]
-    return max(reached, default=None) if included_nano > 0 else None
+    reached = reached_pct(spent_nano, whole_nano)
+    return reached if reached > told_pct else None
+
+
+def reached_pct(spent_nano: int, whole_nano: int) -> int:
+    """The highest share that is told and was reached; 0: none, and none of nothing."""
+    reached = (pct for pct in ALERTS_PCT if spent_nano * 100 >= whole_nano * pct)
+    return max(reached, default=0) if whole_nano > 0 else 0
