@@ -91,6 +91,7 @@ async def world(own_database: str, tmp_path_factory: pytest.TempPathFactory) -> 
             "membership": (await owner.get("/api/v1/members")).json()["items"][1]["id"],
             "invitation": invited.json()["id"],
             "api_key": keys["admin"]["id"],
+            "gateway_key": (await owner.post("/api/v1/gateway-keys", json={"name": "program"})).json()["id"],
             "session": (await owner.get("/api/v1/sessions")).json()[0]["id"],
             "entry": encode(
                 PREFIXES["usage_event"], await logged(web.container.database, tenant, "Bäckerei", "Antwort")

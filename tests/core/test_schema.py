@@ -56,6 +56,7 @@ SYSTEM_UOW_CALLERS = {
     "app/ops/policy.py": "operators see all tenants",
     "app/ops/instances.py": "operators see all instances",
     "app/ops/tenants.py": "operators see all tenants",
+    "app/ops/usage.py": "operators see the usage of all tenants",
     "app/cli/main.py": "prices belong to no tenant",
     "app/reactions.py": "a key's state belongs to the gateway, which knows no tenant setting",
     "app/worker.py": "sweeps what has expired",

@@ -11,6 +11,7 @@ from typing import Any
 EVERYONE = frozenset({"owner", "admin", "billing", "viewer"})
 ADMINS = frozenset({"owner", "admin"})
 OWNER = frozenset({"owner"})
+NOT_VIEWERS = EVERYONE - {"viewer"}
 ULID = "01h455vb4pex5vsknk084sn02q"
 
 
@@ -199,6 +200,13 @@ ROUTES: dict[tuple[str, str], Entry] = {
     ("GET", "/api/v1/api-keys"): member(ADMINS),
     ("POST", "/api/v1/api-keys"): member(ADMINS, body={"name": "k", "scopes": ["read"]}),
     ("DELETE", "/api/v1/api-keys/{key_id}"): member(ADMINS, ids={"key_id": "api_key"}),
+    ("GET", "/api/v1/gateway-keys"): member(ADMINS),
+    ("POST", "/api/v1/gateway-keys"): member(ADMINS, body={"name": "k"}),
+    ("DELETE", "/api/v1/gateway-keys/{key_id}"): member(ADMINS, ids={"key_id": "gateway_key"}),
+    ("GET", "/api/v1/budget"): member(scope="usage"),
+    ("PUT", "/api/v1/budget"): member(
+        NOT_VIEWERS, body={"cap_eur": None, "day_cap_eur": None}, headers={"if-match": '"1"'}
+    ),
     ("POST", "/api/v1/chat/completions"): member(scope="chat", body=COMPLETION),
     ("GET", "/api/v1/conversations"): member(scope="read"),
     ("GET", "/api/v1/conversations/{conversation_id}"): member(scope="read", ids={"conversation_id": "conversation"}),
@@ -227,6 +235,9 @@ ROUTES: dict[tuple[str, str], Entry] = {
     ("DELETE", "/api/v1/ops/tenants/{tenant_id}/suspension"): operator(),
     ("POST", "/api/v1/ops/tenants/{tenant_id}/retry"): operator(),
     ("DELETE", "/api/v1/ops/tenants/{tenant_id}"): operator(),
+    ("GET", "/api/v1/ops/tenants/{tenant_id}/budget"): operator(),
+    ("PUT", "/api/v1/ops/tenants/{tenant_id}/budget"): operator(body={"cap_eur": "1.00"}),
+    ("GET", "/api/v1/ops/usage"): OPERATOR,
     ("GET", "/api/v1/usage"): member(scope="usage"),
     ("GET", "/api/v1/usage.csv"): member(scope="usage"),
     ("GET", "/api/v1/policy-hits"): member(scope="usage"),

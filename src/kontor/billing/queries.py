@@ -68,7 +68,7 @@ async def usage_by_day(tx: Tx, tenant: TenantId, start: datetime, end: datetime)
     """By day, then model, for the whole hours in [start, end). Days without calls have no row."""
     day = func.date(func.timezone("Europe/Berlin", UsageHour.hour))
     rows = await tx.execute(
-        select(day, UsageHour.model, *map(func.sum, _SUMS))
+        select(day, UsageHour.model, *map(func.sum, SUMS))
         .where(UsageHour.tenant_id == tenant, UsageHour.hour >= start, UsageHour.hour < end)
         .group_by(day, UsageHour.model)
         .order_by(day, UsageHour.model)
@@ -120,7 +120,7 @@ async def differences(tx: Tx) -> list[str]:
     ]
 
 
-_SUMS: Final[tuple[InstrumentedAttribute[int], ...]] = (
+SUMS: Final[tuple[InstrumentedAttribute[int], ...]] = (
     UsageHour.events,
     UsageHour.unpriced_events,
     UsageHour.estimated_events,

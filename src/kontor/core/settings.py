@@ -62,6 +62,9 @@ class Settings(BaseSettings):
     gateway_port: int = 8081
     gateway_workers: int = Field(1, ge=1, le=64, description="processes behind the gateway's port")
     gateway_url: str = Field("http://127.0.0.1:8081", description="where instances reach the gateway")
+    gateway_public_url: str | None = Field(
+        None, description="where tenants' own programs reach the gateway; default gateway_url"
+    )
     model_port: int = 8082
     model_control_token: SecretStr | None = Field(None, description="switches on the built-in model's test controls")
     outbox_port: int = 8083
@@ -154,6 +157,11 @@ class Settings(BaseSettings):
     def instances_path(self) -> Path:
         """Where LocalRuntime keeps one folder per instance."""
         return self.state_dir / "instances"
+
+    @property
+    def models_url(self) -> str:
+        """Where tenants' own programs reach models: the base URL of OpenAI's client libraries."""
+        return f"{(self.gateway_public_url or self.gateway_url).rstrip('/')}/v1"
 
     @property
     def is_secure(self) -> bool:

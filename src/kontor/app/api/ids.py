@@ -12,6 +12,7 @@ from kontor.core.ids import (
     ConversationId,
     ErasureId,
     ExportId,
+    GatewayKeyId,
     InstanceId,
     InvitationId,
     MembershipId,
@@ -71,6 +72,7 @@ InstanceIdText = Annotated[InstanceId, *_edge("instance")]
 ConversationIdText = Annotated[ConversationId, *_edge("conversation")]
 MessageIdText = Annotated[MessageId, *_edge("message")]
 ApiKeyIdText = Annotated[ApiKeyId, *_edge("api_key")]
+GatewayKeyIdText = Annotated[GatewayKeyId, *_edge("gateway_key")]
 ExportIdText = Annotated[ExportId, *_edge("export")]
 OutageIdText = Annotated[OutageId, *_edge("outage")]
 ErasureIdText = Annotated[ErasureId, *_edge("erasure")]
@@ -81,6 +83,7 @@ __all__ = [
     "ConversationIdText",
     "ErasureIdText",
     "ExportIdText",
+    "GatewayKeyIdText",
     "InstanceIdText",
     "InvitationIdText",
     "MembershipIdText",

@@ -85,8 +85,8 @@ async def read_usage(
     return UsageOut(
         **{"from": first},
         to=last,
-        rows=[UsageRow(date=row.day, model=row.model, **_sums(row.used)) for row in rows],
-        total=UsedOut(**_sums(total(rows))),
+        rows=[UsageRow(date=row.day, model=row.model, **sums(row.used)) for row in rows],
+        total=UsedOut(**sums(total(rows))),
     )
 
 
@@ -127,7 +127,8 @@ async def _rows(database: Database, caller: Caller, first: date, last: date) -> 
         return await usage_by_day(tx, caller.tenant, day_start(first), day_start(last + DAY))
 
 
-def _sums(used: Used) -> dict[str, int | Decimal]:
+def sums(used: Used) -> dict[str, int | Decimal]:
+    """What UsedOut shows."""
     return {
         "calls": used.calls,
         "input_tokens": used.input_tokens,

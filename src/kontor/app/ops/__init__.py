@@ -4,6 +4,12 @@ from typing import Final
 
 from fastapi import APIRouter
 
-from kontor.app.ops import instances, policy, tenants
+from kontor.app.ops import budgets, instances, policy, tenants, usage
 
-ROUTERS: Final[tuple[APIRouter, ...]] = (instances.router, policy.router, tenants.router)
+ROUTERS: Final[tuple[APIRouter, ...]] = (
+    budgets.router,
+    instances.router,
+    policy.router,
+    tenants.router,
+    usage.router,
+)
