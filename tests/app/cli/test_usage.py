@@ -8,6 +8,7 @@ import pytest
 from kontor.billing.metering.model import UsageHour
 from kontor.billing.metering.usage import Tokens
 from kontor.core.db import Database
+from kontor.core.ids import PREFIXES, encode
 from support.commands import Commands
 from support.metered import Metered
 from support.tenants import a_tenant
@@ -147,3 +148,42 @@ async def test_a_file_that_cannot_be_read_is_refused_with_its_line(kontor: Comma
     assert broken.refusal.sentence("en") == "Line 2 has no number in input_tokens: 'many'."
     assert (broken.code, missing.code) == (1, 2)
     assert tolerances == [2, 2, 2, 1]
+
+
+async def test_usage_is_told_by_tenant_the_dearest_first(kontor: Commands, database: Database) -> None:
+    assert "Nobody used anything." in (await kontor.run("usage", "tenants")).out
+    made = [await a_tenant(database) for _ in range(2)]
+    async with database.system_uow() as tx:
+        for tenant, hour, cost in ((made[0], 12, 3), (made[0], 13, 4), (made[1], 12, 9)):
+            tx.add(
+                UsageHour(
+                    tenant_id=tenant,
+                    hour=datetime(2026, 11, 20, hour, tzinfo=UTC),
+                    model="m",
+                    events=2,
+                    unpriced_events=1,
+                    estimated_events=0,
+                    input_tokens=10,
+                    cached_tokens=0,
+                    cache_write_tokens=0,
+                    output_tokens=5,
+                    reasoning_tokens=0,
+                    cost_nano=cost * 1_000_000_000,
+                )
+            )
+    days = ("--from", "2026-11-20", "--to", "2026-11-20")
+
+    found = (await kontor.run("usage", "tenants", *days, "--json")).json
+    table = await kontor.run("usage", "tenants", *days)
+    wrong = [
+        (await kontor.run("usage", "tenants", *typed)).code
+        for typed in (("--from", "soon"), ("--from", "2026-11-21", "--to", "2026-11-20"))
+    ]
+
+    assert [(one["cost_eur"], one["calls"], one["unpriced_calls"]) for one in found] == [
+        ("9.000000", 2, 1),
+        ("7.000000", 4, 2),
+    ]
+    assert found[1]["tenant"] == encode(PREFIXES["tenant"], made[0])
+    assert all(one["slug"] in table.out for one in found)
+    assert wrong == [2, 2]

@@ -5,7 +5,7 @@ from typing import Annotated
 
 import typer
 
-from kontor.app.cli import audit, operators, policy, prices, tenants, usage
+from kontor.app.cli import audit, budgets, operators, policy, prices, tenants, usage
 from kontor.app.cli.instances import instances
 from kontor.app.cli.journey import journey
 from kontor.app.cli.surroundings import settings
@@ -109,6 +109,7 @@ app.add_typer(audit.app, name="audit")
 app.add_typer(operators.app, name="operators")
 app.add_typer(usage.app, name="usage")
 app.add_typer(policy.app, name="policy")
+app.add_typer(budgets.app, name="budgets")
 app.add_typer(prices.app, name="prices")
 
 

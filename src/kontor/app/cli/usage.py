@@ -1,6 +1,8 @@
-"""`kontor usage`: whether what was metered adds up, has a cost, and is what the provider counted."""
+"""`kontor usage`: what was metered of whom, whether it adds up, has a cost, and is what the provider counted."""
 
+from collections.abc import Mapping
 from dataclasses import asdict
+from datetime import date
 from decimal import Decimal, InvalidOperation
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Final
@@ -14,6 +16,8 @@ if TYPE_CHECKING:
     from kontor.billing.metering.proof import Proof
     from kontor.billing.metering.reconcile import Compared, Reconciled
     from kontor.billing.metering.unpriced import Unpriced
+    from kontor.billing.tenants_usage import TenantUsage
+    from kontor.core.ids import TenantId
 
 app = typer.Typer(help="What was metered.", no_args_is_help=True)
 
@@ -30,6 +34,16 @@ UNPRICED: Final = {
     "help": "what helps",
 }
 
+TENANTS: Final = {
+    "slug": "tenant",
+    "calls": "calls",
+    "input_tokens": "input tokens",
+    "output_tokens": "output tokens",
+    "cost_eur": "cost EUR",
+    "unpriced_calls": "unpriced",
+    "estimated_calls": "estimated",
+    "prohibited": "prohibited",
+}
 COMPARED: Final = {
     "day": "day (UTC)",
     "model": "model",
@@ -93,6 +107,37 @@ def unpriced(*, as_json: Json = False) -> None:
         at_work.print_table(rows, UNPRICED, empty="Every call has a cost.")
 
 
+@app.command("tenants")
+def of_tenants(
+    *,
+    first: Annotated[str | None, typer.Option("--from", help="first day (Berlin); default: the month's")] = None,
+    last: Annotated[str | None, typer.Option("--to", help="last day (Berlin); default: today")] = None,
+    as_json: Json = False,
+) -> None:
+    """What each tenant used and what was refused, the dearest first."""
+    from kontor.app.cli import at_work  # noqa: PLC0415
+    from kontor.billing.tenants_usage import usage_of_tenants  # noqa: PLC0415
+    from kontor.core.clock import day_of, month_of  # noqa: PLC0415
+    from kontor.tenants.lifecycle.operators_list import slugs_of  # noqa: PLC0415
+
+    async def work(container: "Container") -> "tuple[list[TenantUsage], dict[TenantId, str]]":
+        now = container.clock.now()
+        until = _day(last, "--to") or day_of(now)
+        since = _day(first, "--from") or min(day_of(month_of(now).start), until)
+        if since > until:
+            raise typer.BadParameter("must not be after --to", param_hint="--from")
+        async with container.database.system_uow() as tx:
+            found = await usage_of_tenants(tx, since, until)
+            return found, await slugs_of(tx, [one.tenant for one in found])
+
+    found, slugs = at_work.run(settings(), work)
+    rows = [_of_tenant(one, slugs) for one in sorted(found, key=lambda one: -one.used.cost_nano)]
+    if as_json:
+        at_work.print_json(rows)
+    else:
+        at_work.print_table(rows, TENANTS, empty="Nobody used anything.")
+
+
 @app.command("reconcile")
 def compare(
     provider: Annotated[str, typer.Argument(help="as in kontor usage unpriced: openai, anthropic, ...")],
@@ -126,6 +171,29 @@ def compare(
         at_work.print_table([_shown(one) for one in done.differing], COMPARED, empty="Every sum is the same.")
         typer.echo(_summary(done, allowed))
     raise typer.Exit(1 if done.beyond else 0)
+
+
+def _day(typed: str | None, option: str) -> date | None:
+    try:
+        return None if typed is None else date.fromisoformat(typed)
+    except ValueError as error:
+        raise typer.BadParameter("a day such as 2026-12-01", param_hint=option) from error
+
+
+def _of_tenant(one: "TenantUsage", slugs: "Mapping[TenantId, str]") -> dict[str, object]:
+    from kontor.core.ids import PREFIXES, encode  # noqa: PLC0415
+
+    return {
+        "tenant": encode(PREFIXES["tenant"], one.tenant),
+        "slug": slugs.get(one.tenant),
+        "calls": one.used.calls,
+        "input_tokens": one.used.input_tokens,
+        "output_tokens": one.used.output_tokens,
+        "cost_eur": f"{one.used.cost:f}",
+        "unpriced_calls": one.used.unpriced,
+        "estimated_calls": one.used.estimated,
+        "prohibited": one.prohibited,
+    }
 
 
 def _percent(typed: str) -> Decimal:
