@@ -2,6 +2,7 @@
 
 from kontor.app.adapters import ConfiguredDeployments, MeteredKeys, PricedPlans, RecordedUsage
 from kontor.app.model_access import ModelAccess
+from kontor.app.providers import catalogue_of
 from kontor.billing import plans
 from kontor.billing.metering.policy.packs import load_packs
 from kontor.core import postgres
@@ -38,7 +39,7 @@ class Container:
         self.prices = plans.load(settings.plans_file)
         self.packs = load_packs(settings.policy_dir)
         self.keys = MeteredKeys(self.prices, self.catalogue)
-        self.model_access = ModelAccess(self.prices, self.catalogue)
+        self.model_access = ModelAccess(self.prices, self.catalogue, catalogue_of(settings, self.catalogue))
         self.usage = RecordedUsage()
         self.erasures = FolderRegister(settings.keys_path.parent / "erasures.jsonl")
         self.desk = Desk(self.database, self.sellers, http_client())

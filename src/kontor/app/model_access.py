@@ -1,4 +1,4 @@
-"""What a tenant may spend on models and with which keys: billing's budgets under the tenant's plan, state and choices.
+"""What a tenant may spend on which models with which keys: billing's budgets under its plan, state and choices.
 
 The only place that knows both; every call is part of the caller's transaction.
 """
@@ -15,6 +15,7 @@ from kontor.billing.metering.budgets.limits import (
     set_plan_budget,
 )
 from kontor.billing.metering.budgets.standing import TenantBudget, planned, tenant_budget
+from kontor.billing.metering.catalogue import Catalogue as Models
 from kontor.billing.metering.direct_keys import DirectKey, NewKey, Rules
 from kontor.billing.plans import PriceList
 from kontor.core.audit import Actor
@@ -32,9 +33,10 @@ _HAS_A_PLAN: Final = (TenantState.ACTIVE, TenantState.SUSPENDED)
 class ModelAccess:
     """Budgets and direct keys of tenants."""
 
-    def __init__(self, prices: PriceList, contracts: Catalogue) -> None:
+    def __init__(self, prices: PriceList, contracts: Catalogue, models: Models) -> None:
         self._prices = prices
         self._contracts = contracts
+        self._models = models
 
     async def create_key(self, tx: Tx, tenant: TenantId, wanted: NewKey, by: Actor) -> tuple[DirectKey, str]:
         """A key for the tenant's own programs, bound as its assistant is, and its secret, which is never shown again.
@@ -46,6 +48,10 @@ class ModelAccess:
         pack = self._contracts.industry(row.industry).pack
         rules = Rules(as_lang(row.language) or DEFAULT, row.residency, pack)
         return await direct_keys.create(tx, tenant, wanted, rules, by)
+
+    async def models(self, tx: Tx, tenant: TenantId) -> tuple[str, ...]:
+        """Names of the models that the tenant's choice of data residency permits. Raises NotFound."""
+        return tuple(self._models.names((await tenant_of(tx, tenant)).residency))
 
     async def budget(self, tx: Tx, tenant: TenantId) -> TenantBudget:
         """Where the tenant's budget stands; as its plan will have it while it has none. Raises NotFound."""

@@ -28,7 +28,13 @@ class TenantUsage:
 
 
 async def usage_of_tenants(
-    tx: Tx, first: date, last: date, *, before: TenantId | None = None, limit: int | None = None
+    tx: Tx,
+    first: date,
+    last: date,
+    *,
+    only: TenantId | None = None,
+    before: TenantId | None = None,
+    limit: int | None = None,
 ) -> list[TenantUsage]:
     """Of the days from `first` to `last`, the newest tenants first; who asked for nothing is left out.
 
@@ -44,6 +50,8 @@ async def usage_of_tenants(
         .where(PolicyHits.day >= first, PolicyHits.day <= last)
         .group_by(PolicyHits.tenant_id)
     )
+    if only is not None:
+        hours, hits = hours.where(UsageHour.tenant_id == only), hits.where(PolicyHits.tenant_id == only)
     if before is not None:
         hours = hours.where(UsageHour.tenant_id < before)
         hits = hits.where(PolicyHits.tenant_id < before)

@@ -70,6 +70,7 @@ PAGES = (
     ("owner", "/assistant"),
     ("owner", "/members"),
     ("owner", "/keys"),
+    ("owner", "/gateway-keys"),
     ("owner", "/contracts"),
     ("owner", "/exports"),
     ("owner", "/content-log"),
@@ -182,6 +183,7 @@ async def log_in_as(portal: Portal, who: str, instance_url: str) -> dict[str, st
                 tenant = TenantId(decode(PREFIXES["tenant"], str(company["id"])))
                 await ready_assistant(web.container.database, tenant, instance_url)
                 await used(web, tenant)
+                await spends(client)
                 call = await logged(
                     web.container.database, TenantId(tenant), '{"messages": []}' * 40, "data: [DONE]\n\n"
                 )
@@ -193,6 +195,14 @@ async def log_in_as(portal: Portal, who: str, instance_url: str) -> dict[str, st
             case _:
                 await operator_login(web, client)
         return dict(client.cookies)
+
+
+async def spends(client: httpx.AsyncClient) -> None:
+    """The company has caps and a key for a program."""
+    capped = {"name": "Angebote", "day_cap_eur": "2"}
+    assert (await client.post("/api/v1/gateway-keys", json=capped)).status_code == 201
+    caps = {"cap_eur": "20", "day_cap_eur": "2"}
+    assert (await client.put("/api/v1/budget", json=caps, headers={"if-match": '"1"'})).status_code == 200
 
 
 async def used(web: Web, tenant: UUID) -> None:

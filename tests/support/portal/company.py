@@ -4,12 +4,13 @@ from collections.abc import Iterator
 from dataclasses import replace
 from datetime import timedelta
 
-from kontor.app.portal.frame import Choice, Frame
+from kontor.app.portal.frame import Choice, Form, Frame
 from kontor.app.portal.render import View
 from kontor.app.portal.views import account, company, content_log
 from kontor.billing.metering.content.notice import NOTICE
 from kontor.core.i18n import Lang, Text
 from kontor.tenants.people.model import Role
+from support.portal.budgets import of_day, standing
 from support.portal.frames import AT, AUDIT, SHA, TENANT, WRONG, documents, member, visitor
 
 
@@ -47,6 +48,33 @@ def samples(lang: Lang) -> Iterator[tuple[str, View, Frame]]:
     yield "keys", page, member(lang, "keys")
     yield "keys-secret", replace(page, secret="kontor_8f3kQ2vXyTnR4mPz7LwB5sHd9JcF1aGe"), member(lang, "keys")
     yield "keys-empty", replace(page, keys=()), member(lang, "keys")
+    rows = (
+        company.GatewayKeyRow(
+            "gwk_1", "Angebote", "kgw_8f3kQ2v", AT, AT, AT.date(), has_expired=False, revoked_at=None,
+            month=standing(43, cap=100), day=of_day(100),
+        ),
+        company.GatewayKeyRow(
+            "gwk_2", "Übersetzer", "kgw_11aaZZ9", AT, None, None, has_expired=False, revoked_at=None,
+            month=standing(0), day=None,
+        ),
+        company.GatewayKeyRow(
+            "gwk_3", "Alt", "kgw_22bbYY8", AT, AT, AT.date(), has_expired=True, revoked_at=None,
+            month=standing(3), day=None,
+        ),
+        company.GatewayKeyRow(
+            "gwk_4", "Verloren", "kgw_33ccXX7", AT, AT, None, has_expired=False, revoked_at=AT,
+            month=standing(3), day=None,
+        ),
+    )  # fmt: skip
+    direct = company.GatewayKeys(rows, "https://gateway.kontor.example/v1", ("assistant", "mistral-small"))
+    wrong = Form({"name": "", "day_cap_eur": "viel"}, {"day_cap_eur": "Keine Zahl."}, "Bitte prüfen.")
+    yield "gateway-keys", direct, member(lang, "gateway_keys")
+    yield (
+        "gateway-keys-secret",
+        replace(direct, secret="kgw_8f3kQ2vXyTnR4mPz7LwB5sHd9JcF1aGe", next_cursor="abc"),
+        member(lang, "gateway_keys"),
+    )
+    yield "gateway-keys-empty", replace(direct, keys=(), models=(), form=wrong), member(lang, "gateway_keys")
     yield "contracts", company.ContractList(documents(accepted=True)), member(lang, "contracts")
     exports = (
         company.ExportRow("exp_3", "running", 45, AT),

@@ -5,12 +5,14 @@ from dataclasses import replace
 from datetime import date, timedelta
 from decimal import Decimal
 
-from kontor.app.portal.frame import Frame
+from kontor.app.portal.frame import Form, Frame
 from kontor.app.portal.render import View
 from kontor.app.portal.views import numbers, policy
+from kontor.billing.metering.budgets.standing import TenantBudget
 from kontor.billing.metering.policy.meaning import meaning_of
 from kontor.core.i18n import Lang, Text
-from kontor.core.money import Money
+from kontor.tenants.people.model import Role
+from support.portal.budgets import budget
 from support.portal.frames import AT, NOVEMBER, member
 
 
@@ -31,8 +33,13 @@ def _usage() -> numbers.UsagePage:
         if (n + len(model)) % 3
     )
     return numbers.UsagePage(
-        NOVEMBER, (NOVEMBER, NOVEMBER.previous()), rows, numbers.usage_chart(rows, days), Money(2500), is_capped=True
+        NOVEMBER, (NOVEMBER, NOVEMBER.previous()), rows, numbers.usage_chart(rows, days), card(budget(43))
     )
+
+
+def card(found: TenantBudget, *, may_set: bool = True) -> numbers.BudgetCard:
+    """For somebody on Professional."""
+    return numbers.BudgetCard(found, Decimal("1.4"), may_set, Form({"cap_eur": "100,00"}))
 
 
 def _availability() -> numbers.AvailabilityPage:
@@ -78,5 +85,19 @@ def samples(lang: Lang) -> Iterator[tuple[str, View, Frame]]:
     yield "usage-empty", replace(usage, rows=(), chart=numbers.usage_chart((), ()), budget=None), member(lang, "usage")
     yield "policy", POLICY, member(lang, "policy")
     yield "policy-empty", replace(POLICY, categories=(), days=(), alert_hits=0), member(lang, "policy")
+    for percent in (0, 50, 80, 100, 127):
+        yield f"usage-{percent}-pct", replace(usage, budget=card(budget(percent))), member(lang, "usage")
+    capped = card(budget(100, cap=100, day=True, unpriced=7))
+    unpriced = tuple(replace(row, unpriced=row.calls if n % 2 else 1) for n, row in enumerate(usage.rows[:5]))
+    yield "usage-capped", replace(usage, rows=unpriced, budget=capped), member(lang, "usage")
+    yield "usage-above", replace(usage, budget=card(budget(110, cap=150))), member(lang, "usage", Role.BILLING)
+    yield "usage-pilot", replace(usage, budget=card(budget(29, is_pilot=True))), member(lang, "usage")
+    wrong = replace(card(budget(3)), form=Form({"cap_eur": "viel"}, {"cap_eur": "Keine Zahl."}, "Bitte prüfen."))
+    yield "usage-wrong", replace(usage, budget=wrong), member(lang, "usage")
+    yield (
+        "usage-viewer",
+        replace(usage, budget=card(budget(50), may_set=False)),
+        member(lang, "usage", Role.VIEWER),
+    )
     yield "availability", _availability(), member(lang, "availability")
     yield "availability-empty", replace(_availability(), pct=None, outages=()), member(lang, "availability")

@@ -8,8 +8,10 @@ from kontor.app.portal.render import View
 from kontor.app.portal.views import ops
 from kontor.app.portal.views.policy import CategoryRow
 from kontor.billing.metering.policy.meaning import meaning_of
+from kontor.billing.queries import Used
 from kontor.core.i18n import Lang
 from kontor.tenants.events import Suspension
+from support.portal.budgets import budget
 from support.portal.frames import AT, AUDIT, TENANT, WRONG, operator
 
 INSTANCE = ops.InstanceRow(
@@ -75,15 +77,41 @@ def samples(lang: Lang) -> Iterator[tuple[str, View, Frame]]:
     yield "ops-tenants", ops.Tenants(rows, 5, ops.TenantFilter("brandt")), operator(lang)
     yield "ops-tenants-part", ops.TenantsPart(rows, 5, ops.TenantFilter(), "abc"), operator(lang)
     yield "ops-tenants-empty", ops.Tenants((), 0, ops.TenantFilter(state="active", phase="failed")), operator(lang)
-    acts = frozenset({"suspend", "resume", "retry", "delete"})
+    acts = frozenset({"suspend", "resume", "retry", "delete", "budget"})
     yield (
         "ops-tenant",
-        ops.TenantPage(TENANT_ROW, "DE", "crafts", "de", None, INSTANCE, AUDIT, acts, 30, REFUSED, tuple(Suspension)),
+        ops.TenantPage(
+            TENANT_ROW,
+            "DE",
+            "crafts",
+            "de",
+            None,
+            INSTANCE,
+            AUDIT,
+            acts,
+            budget(64, cap=80, day=True),
+            30,
+            REFUSED,
+            Used(12, 1, 0, 14_000, 0, 1_630, 64 * 10**9),
+            reasons=tuple(Suspension),
+        ),
         operator(lang),
     )
     yield (
         "ops-tenant-new",
-        ops.TenantPage(rows[2], "DE", "legal", "eu", "acceptable_use", None, (), frozenset({"delete"}), 30, form=WRONG),
+        ops.TenantPage(
+            rows[2],
+            "DE",
+            "legal",
+            "eu",
+            "acceptable_use",
+            None,
+            (),
+            frozenset({"delete", "budget"}),
+            budget(0, is_pilot=True),
+            30,
+            form=WRONG,
+        ),
         operator(lang),
     )
     pool = replace(

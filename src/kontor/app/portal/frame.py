@@ -15,7 +15,7 @@ Tone = Literal["good", "warn", "bad", "accent"]
 
 ALL: Final = frozenset(Role)
 ADMINS: Final = frozenset({Role.OWNER, Role.ADMIN})
-MONEY: Final = frozenset({Role.OWNER, Role.BILLING})
+SPENDERS: Final = frozenset({Role.OWNER, Role.ADMIN, Role.BILLING})
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,6 +60,7 @@ NAV: Final = (
             NavItem("assistant", "/assistant", "spark", Text(de="Assistent", en="Assistant")),
             NavItem("members", "/members", "people", Text(de="Team", en="Team")),
             NavItem("keys", "/keys", "key", Text(de="API-Schlüssel", en="API keys"), ADMINS),
+            NavItem("gateway_keys", "/gateway-keys", "server", Text(de="Modellzugang", en="Model access"), ADMINS),
         ),
     ),
     NavGroup(

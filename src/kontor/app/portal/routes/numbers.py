@@ -3,15 +3,22 @@
 from datetime import date, timedelta
 from typing import Annotated, Final
 
-from fastapi import APIRouter, Query
+from fastapi import APIRouter, Query, Request
 from starlette.responses import Response
 
+from kontor.app.api.budget import CapsIn
+from kontor.app.api.euros import nano_of
 from kontor.app.api.usage import csv_response
-from kontor.app.portal.routes.home import budget_of
-from kontor.app.portal.routes.page import LookDep
+from kontor.app.portal.frame import SPENDERS, Form, Notice
+from kontor.app.portal.routes.amounts import shown_eur, typed_eur
+from kontor.app.portal.routes.page import Look, LookDep, Member, again, read_form, sent, to, whole
 from kontor.app.portal.views import numbers
+from kontor.billing.metering.budgets.limits import Caps
+from kontor.billing.metering.budgets.standing import TenantBudget
 from kontor.billing.queries import usage_of_month
 from kontor.core.clock import Month, day_of, month_of
+from kontor.core.errors import DomainError
+from kontor.core.i18n import Lang, Text
 from kontor.tenants.lifecycle.rows import tenant_of
 from kontor.tenants.sla import causes
 from kontor.tenants.sla.queries import DayView, OutageView, daily_strip, month_of_service
@@ -20,39 +27,35 @@ router = APIRouter(include_in_schema=False)
 MONTHS: Final = 12
 # A day with less downtime than this is drawn as briefly down.
 BRIEF_S: Final = 15 * 60
+_SAVED: Final = Text(de="Die Obergrenzen gelten in wenigen Sekunden.", en="The caps hold within seconds.")
 MonthText = Annotated[str, Query(max_length=20)]
 
 
 @router.get("/usage")
-async def usage(look: LookDep, month: MonthText = "") -> Response:
-    """A month's usage by day and model."""
-    member = look.member()
-    present = month_of(look.container.clock.now())
-    chosen = chosen_month(month, present)
-    async with look.container.database.uow(member.tenant) as tx:
-        tenant = await tenant_of(tx, member.tenant)
-        found = await usage_of_month(tx, member.tenant, chosen)
-    rows = tuple(
-        numbers.UsageRow(
-            one.day,
-            one.model,
-            one.used.calls,
-            one.used.input_tokens,
-            one.used.cached_tokens,
-            one.used.output_tokens,
-            one.used.cost_nano,
-        )
-        for one in found
-    )
-    page = numbers.UsagePage(
-        chosen,
-        month_choices(present, chosen),
-        rows,
-        numbers.usage_chart(rows, _days(chosen)),
-        budget_of(look, tenant),
-        is_capped=tenant.is_pilot,
-    )
-    return await look.show(page, "usage")
+async def usage(look: LookDep, month: MonthText = "", saved: str = "") -> Response:
+    """A month's usage by day and model; where the budget stands, for the present one."""
+    notices = (Notice("good", _SAVED(look.lang)),) if saved else ()
+    return await look.show(await _usage(look, look.member(), month), "usage", notices=notices)
+
+
+@router.post("/usage/caps")
+async def set_caps(request: Request, look: LookDep) -> Response:
+    """The company's own caps are as typed; an empty field is none."""
+    member = look.member(*SPENDERS)
+    values = await sent(request)
+    form = read_form(CapsIn, {name: typed_eur(values.get(name, "")) for name in CapsIn.model_fields}, look.lang)
+    if isinstance(form, Form):
+        page = await _usage(look, member, form=Form(values, form.errors, form.problem))
+        return await look.show(page, "usage", status=422)
+    caps = Caps(nano_of(form.cap_eur), nano_of(form.day_cap_eur))
+    try:
+        async with look.container.database.uow(member.tenant) as tx:
+            expected = whole(values.get("revision", ""))
+            await look.container.model_access.set_caps(tx, member.tenant, caps, member.actor, expected=expected)
+    except DomainError as error:
+        page = await _usage(look, member, form=again(values, error, look.lang))
+        return await look.show(page, "usage", status=409)
+    return to("/usage?saved=1")
 
 
 @router.get("/usage.csv")
@@ -90,6 +93,41 @@ async def availability(look: LookDep, month: MonthText = "") -> Response:
         found.outages_total,
     )
     return await look.show(page, "availability")
+
+
+async def _usage(look: Look, member: Member, month: str = "", form: Form | None = None) -> numbers.UsagePage:
+    present = month_of(look.container.clock.now())
+    chosen = chosen_month(month, present)
+    async with look.container.database.uow(member.tenant) as tx:
+        plan = (await tenant_of(tx, member.tenant)).plan
+        found = await usage_of_month(tx, member.tenant, chosen)
+        stands = await look.container.model_access.budget(tx, member.tenant)
+    rows = tuple(
+        numbers.UsageRow(
+            one.day,
+            one.model,
+            one.used.calls,
+            one.used.input_tokens,
+            one.used.cached_tokens,
+            one.used.output_tokens,
+            one.used.cost_nano,
+            one.used.unpriced,
+        )
+        for one in found
+    )
+    card = numbers.BudgetCard(
+        stands,
+        look.container.prices.plans[plan].overage_factor,
+        member.role in SPENDERS,
+        form or _caps_form(stands, look.lang),
+    )
+    chart = numbers.usage_chart(rows, _days(chosen))
+    return numbers.UsagePage(chosen, month_choices(present, chosen), rows, chart, card if chosen == present else None)
+
+
+def _caps_form(stands: TenantBudget, lang: Lang) -> Form:
+    day = stands.day.own_cap_nano if stands.day else None
+    return Form({"cap_eur": shown_eur(stands.plan.own_cap_nano, lang), "day_cap_eur": shown_eur(day, lang)})
 
 
 def chosen_month(text: str, present: Month) -> Month:

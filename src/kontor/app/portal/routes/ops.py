@@ -1,23 +1,29 @@
 """The operator's console. To customers it does not exist; the staff needs a second factor."""
 
 from collections.abc import Awaitable, Callable
+from dataclasses import replace
 from datetime import timedelta
 from typing import Annotated, Final
 
 from fastapi import APIRouter, Depends, Path, Query, Request
 from starlette.responses import Response
 
+from kontor.app.api.euros import nano_of
 from kontor.app.api.ids import TenantIdText
 from kontor.app.http.pages import PageQuery, cut, encode_cursor, page_query
+from kontor.app.ops.budgets import OperatorCapIn
 from kontor.app.portal.frame import EMPTY, Form
-from kontor.app.portal.routes.page import Look, LookDep, Staff, again, sent, to
+from kontor.app.portal.routes.amounts import shown_eur, typed_eur
+from kontor.app.portal.routes.page import Look, LookDep, Staff, again, read_form, sent, to
 from kontor.app.portal.views import ops
 from kontor.app.portal.views.company import AuditRow
 from kontor.app.portal.views.policy import CategoryRow
 from kontor.billing.metering.hits import hits_of_tenants
 from kontor.billing.metering.policy.meaning import meaning_of
+from kontor.billing.queries import Used
+from kontor.billing.tenants_usage import usage_of_tenants
 from kontor.core.audit_log import read_chain
-from kontor.core.clock import day_of
+from kontor.core.clock import day_of, month_of
 from kontor.core.db import Tx
 from kontor.core.errors import DomainError, NotFound
 from kontor.core.i18n import Text
@@ -41,8 +47,8 @@ RECENT: Final = 20
 REFUSED_DAYS: Final = 30
 _ACTS: Final = {
     TenantState.ONBOARDING: frozenset({"delete"}),
-    TenantState.ACTIVE: frozenset({"suspend", "retry", "delete"}),
-    TenantState.SUSPENDED: frozenset({"resume", "delete"}),
+    TenantState.ACTIVE: frozenset({"suspend", "retry", "delete", "budget"}),
+    TenantState.SUSPENDED: frozenset({"resume", "delete", "budget"}),
     TenantState.ERASING: frozenset[str](),
 }
 _NOT_THE_NAME: Final = Text(
@@ -99,6 +105,19 @@ async def retry_tenant(tenant_id: TenantPath, look: LookDep) -> Response:
     return await _act(look, staff, tenant_id, lambda tx: retry_provisioning(tx, tenant_id, staff.actor))
 
 
+@router.post("/tenants/{tenant_id}/budget")
+async def bound_tenant(tenant_id: TenantPath, request: Request, look: LookDep) -> Response:
+    """The tenant may spend at most what was typed; nothing typed: what its plan allows."""
+    staff = look.staff(acts=True)
+    values = await sent(request)
+    form = read_form(OperatorCapIn, {"cap_eur": typed_eur(values.get("cap_eur", ""))}, look.lang)
+    if isinstance(form, Form):
+        typed = Form(values, form.errors, form.problem)
+        return await look.show(await _page(look, staff, tenant_id, typed), "tenants", status=422)
+    nano, access = nano_of(form.cap_eur), look.container.model_access
+    return await _act(look, staff, tenant_id, lambda tx: access.set_operator_cap(tx, tenant_id, nano, staff.actor))
+
+
 @router.post("/tenants/{tenant_id}/delete")
 async def erase_tenant(tenant_id: TenantPath, request: Request, look: LookDep) -> Response:
     """Everything of the tenant is being erased, when its name was typed."""
@@ -151,6 +170,11 @@ async def _page(look: Look, staff: Staff, tenant: TenantId, form: Form = EMPTY) 
         today = day_of(tx.now)
         refused = await hits_of_tenants(tx, today - timedelta(days=REFUSED_DAYS - 1), today, tenant=tenant)
         entries = (await read_chain(tx, tenant, before=None, limit=RECENT))[:RECENT]
+        used = await usage_of_tenants(tx, day_of(month_of(tx.now).start), today, only=tenant)
+    async with look.container.database.uow(tenant) as tx:
+        budget = await look.container.model_access.budget(tx, tenant)
+    if not form.values:
+        form = replace(form, values={"cap_eur": shown_eur(budget.plan.operator_cap_nano, look.lang)})
     return ops.TenantPage(
         row=_row(look, line),
         country=catalogue.country(line.country).name(look.lang),
@@ -162,6 +186,8 @@ async def _page(look: Look, staff: Staff, tenant: TenantId, form: Form = EMPTY) 
         refused=tuple(CategoryRow(meaning_of(o.category).name, meaning_of(o.category).what, o.hits) for o in refused),
         refused_days=REFUSED_DAYS,
         acts=_ACTS[line.state] if staff.may_act else frozenset(),
+        budget=budget,
+        used=used[0].used if used else Used(),
         reasons=tuple(Suspension),
         form=form,
     )

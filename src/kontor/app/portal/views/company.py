@@ -1,11 +1,12 @@
 """Pages about the company: members, keys, contracts, exports, details, leaving, audit log."""
 
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import date, datetime
 from typing import ClassVar, Literal
 
 from kontor.app.portal.frame import EMPTY, Choice, Form
 from kontor.app.portal.views.onboarding import DocumentView
+from kontor.billing.metering.budgets.standing import Standing
 from kontor.core.i18n import Text
 
 
@@ -65,6 +66,35 @@ class Keys:
     keys: tuple[KeyRow, ...]
     scopes: tuple[Choice, ...]
     base_url: str
+    secret: str | None = None
+    form: Form = EMPTY
+    next_cursor: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class GatewayKeyRow:
+    """A key for a program that calls models; `last_day` is the last on which it works, `day` a cap of the day."""
+
+    id: str
+    name: str
+    hint: str
+    created_at: datetime
+    last_used_at: datetime | None
+    last_day: date | None
+    has_expired: bool
+    revoked_at: datetime | None
+    month: Standing
+    day: Standing | None
+
+
+@dataclass(frozen=True, slots=True)
+class GatewayKeys:
+    """Keys of the company's programs for the gateway at `base_url`. `secret` is the new key's, shown this once."""
+
+    template: ClassVar[str] = "company/gateway_keys.html"
+    keys: tuple[GatewayKeyRow, ...]
+    base_url: str
+    models: tuple[str, ...]
     secret: str | None = None
     form: Form = EMPTY
     next_cursor: str | None = None

@@ -9,9 +9,10 @@ from datetime import date, datetime
 from decimal import Decimal
 from typing import ClassVar, Final, Literal
 
+from kontor.app.portal.frame import EMPTY, Form
+from kontor.billing.metering.budgets.standing import TenantBudget
 from kontor.core.clock import Month
 from kontor.core.i18n import Text
-from kontor.core.money import Money
 
 SERIES: Final = 5
 CHART_WIDTH: Final = 760
@@ -23,7 +24,7 @@ _TOP: Final = 8
 
 @dataclass(frozen=True, slots=True)
 class UsageRow:
-    """One day and model; tokens as counted, cost in nano-EUR."""
+    """One day and model; tokens as counted, cost in nano-EUR of the calls that are not `unpriced`."""
 
     day: date
     model: str
@@ -32,6 +33,7 @@ class UsageRow:
     cached_tokens: int
     output_tokens: int
     cost_nano: int
+    unpriced: int = 0
 
     @property
     def tokens(self) -> int:
@@ -122,16 +124,25 @@ def _round_step(highest: int) -> int:
 
 
 @dataclass(frozen=True, slots=True)
+class BudgetCard:
+    """Where the budget stands, and the form for the company's own caps. `overage_factor` is the plan's."""
+
+    standing: TenantBudget
+    overage_factor: Decimal
+    may_set: bool
+    form: Form = EMPTY
+
+
+@dataclass(frozen=True, slots=True)
 class UsagePage:
-    """A month's usage. `budget` is None where nothing is included; `is_capped` for a pilot."""
+    """A month's usage. `budget` is None for months that are over."""
 
     template: ClassVar[str] = "numbers/usage.html"
     month: Month
     months: tuple[Month, ...]
     rows: tuple[UsageRow, ...]
     chart: Chart
-    budget: Money | None
-    is_capped: bool
+    budget: BudgetCard | None
 
     @property
     def total(self) -> UsageRow:
@@ -144,6 +155,7 @@ class UsagePage:
             sum(r.cached_tokens for r in self.rows),
             sum(r.output_tokens for r in self.rows),
             sum(r.cost_nano for r in self.rows),
+            sum(r.unpriced for r in self.rows),
         )
 
 

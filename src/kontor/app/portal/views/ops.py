@@ -7,6 +7,8 @@ from typing import ClassVar
 from kontor.app.portal.frame import EMPTY, Form
 from kontor.app.portal.views.company import AuditRow
 from kontor.app.portal.views.policy import CategoryRow
+from kontor.billing.metering.budgets.standing import TenantBudget
+from kontor.billing.queries import Used
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,7 +78,7 @@ class InstanceRow:
 class TenantPage:
     """One tenant, and what an operator may do with it; `reasons` are those of a suspension.
 
-    `refused` are sums of the acceptable-use policy over the last `refused_days` days.
+    `used` is the present month's. `refused` are sums of the acceptable-use policy over the last `refused_days` days.
     """
 
     template: ClassVar[str] = "ops/tenant.html"
@@ -88,8 +90,10 @@ class TenantPage:
     instance: InstanceRow | None
     audit: tuple[AuditRow, ...]
     acts: frozenset[str]
+    budget: TenantBudget
     refused_days: int
     refused: tuple[CategoryRow, ...] = ()
+    used: Used = Used()  # noqa: RUF009 - frozen
     reasons: tuple[str, ...] = ()
     form: Form = EMPTY
 

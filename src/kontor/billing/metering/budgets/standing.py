@@ -5,7 +5,7 @@ Reads only. Gateways hold what they have drawn and not spent yet (purses); it is
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from datetime import date, datetime
+from datetime import date, datetime, timedelta
 from decimal import ROUND_DOWN, Decimal
 from uuid import UUID
 
@@ -63,6 +63,11 @@ class Standing:
         if whole == 0:
             return Decimal("100.0") if self.cap_nano == 0 else None
         return (Decimal(self.spent_nano) * 100 / whole).quantize(Decimal("0.1"), ROUND_DOWN)
+
+    @property
+    def last_day(self) -> date | None:
+        """The Berlin day on which it ends; None: it does not."""
+        return None if self.ends_at is None else day_of(self.ends_at - timedelta(seconds=1))
 
     @property
     def is_used_up(self) -> bool:
