@@ -9,8 +9,8 @@ from kontor.app.portal.frame import Form, Frame
 from kontor.app.portal.render import View
 from kontor.app.portal.views import assistant
 from kontor.core.i18n import Lang, Text
-from kontor.core.money import Money
 from kontor.tenants.people.model import Role
+from support.portal.budgets import standing
 from support.portal.frames import AT, NOVEMBER, member
 
 SAID = (
@@ -53,8 +53,7 @@ def samples(lang: Lang) -> Iterator[tuple[str, View, Frame]]:
         "Starter",
         is_pilot=True,
         month=NOVEMBER,
-        cost_nano=7_431_000_000,
-        budget=Money(2500),
+        budget=standing(29, is_pilot=True),
         answers=128,
         availability_pct=Decimal("99.604"),
         target_pct=Decimal("99.0"),
@@ -73,6 +72,8 @@ def samples(lang: Lang) -> Iterator[tuple[str, View, Frame]]:
         replace(home, phase="failed", problem="Der Assistent konnte nicht starten.", availability_pct=None, waiting=0),
         member(lang, "home"),
     )
+    full = standing(100, cap=100)
+    yield "home-used-up", replace(home, is_pilot=False, budget=full), member(lang, "home")
     yield "chat", chat, member(lang, "chat")
     yield "chat-empty", replace(chat, said=(), conversation=None, phase="hibernated"), member(lang, "chat")
     states = ("waiting", "human", "assistant")

@@ -11,7 +11,6 @@ from kontor.core.clock import month_of
 from kontor.core.errors import NotFound
 from kontor.core.i18n import Text
 from kontor.core.ids import PREFIXES, InvalidId, TenantId, decode
-from kontor.core.money import Money
 from kontor.tenants.lifecycle.assistant import read_assistant
 from kontor.tenants.lifecycle.rows import tenant_of
 from kontor.tenants.lifecycle.view import AssistantView, assistant_view
@@ -60,6 +59,7 @@ async def _overview(look: Look, member: Member, tenant: Tenant, view: AssistantV
     async with look.container.database.uow(member.tenant) as tx:
         settings = await read_assistant(tx, member.tenant)
         used = total(await usage_of_month(tx, member.tenant, month))
+        budget = await look.container.model_access.budget(tx, member.tenant)
         served = await month_of_service(tx, member.tenant, month)
         people = await members.list_members(tx, member.tenant)
         waiting = await inbox.count_waiting(tx, member.tenant) if member.role in ADMINS else 0
@@ -82,8 +82,7 @@ async def _overview(look: Look, member: Member, tenant: Tenant, view: AssistantV
         plan=plan.name,
         is_pilot=tenant.is_pilot,
         month=month,
-        cost_nano=used.cost_nano,
-        budget=budget_of(look, tenant),
+        budget=budget.plan,
         answers=used.calls,
         availability_pct=served.measured.availability_pct,
         target_pct=plan.availability_pct,
@@ -93,14 +92,6 @@ async def _overview(look: Look, member: Member, tenant: Tenant, view: AssistantV
         steps=steps,
         problem=view.failure(look.lang) if view.failure else None,
     )
-
-
-def budget_of(look: Look, tenant: Tenant) -> Money:
-    """What the plan includes of model cost in a month; a pilot's is a hard cap."""
-    prices = look.container.prices
-    if tenant.is_pilot:
-        return Money(prices.pilot.cap_cents)
-    return Money(prices.plans[tenant.plan].ai_budget_cents * tenant.seats)
 
 
 def _steps_of_admins(has_edited: bool, has_team: bool, has_key: bool) -> tuple[NextStep, ...]:  # noqa: FBT001 - three facts

@@ -6,9 +6,9 @@ from decimal import Decimal
 from typing import ClassVar, Literal
 
 from kontor.app.portal.frame import EMPTY, Form
+from kontor.billing.metering.budgets.standing import Standing
 from kontor.core.clock import Month
 from kontor.core.i18n import Text
-from kontor.core.money import Money
 
 Phase = Literal["provisioning", "ready", "hibernated", "suspended", "failed", "ending"]
 
@@ -25,7 +25,7 @@ class NextStep:
 
 @dataclass(frozen=True, slots=True)
 class Home:
-    """The overview. `availability_pct` is None when nothing was measured; `budget` is what the plan includes."""
+    """The overview. `availability_pct` is None when nothing was measured; `budget` is the plan's."""
 
     template: ClassVar[str] = "assistant/home.html"
     assistant: str
@@ -33,8 +33,7 @@ class Home:
     plan: str
     is_pilot: bool
     month: Month
-    cost_nano: int
-    budget: Money
+    budget: Standing
     answers: int
     availability_pct: Decimal | None
     target_pct: Decimal
