@@ -1,4 +1,4 @@
-"""Tenants set their caps and make keys for their own programs; who has set which cap is told apart.
+"""Tenants set their caps and make keys for their own programs; refused requests are counted by tenant.
 
 Revision 0006, after 0005. Expand, backfill: the code before it knows only `cap_nano`, which stays what gateways read.
 """
@@ -16,6 +16,17 @@ GRANTS = (
     "GRANT UPDATE (last_used_at) ON gateway_keys TO kontor_gateway",
     "GRANT INSERT, UPDATE ON budget_periods TO kontor_app",
 )
+ACCESS = (
+    "ALTER TABLE gateway_refusals ENABLE ROW LEVEL SECURITY",
+    "ALTER TABLE gateway_refusals FORCE ROW LEVEL SECURITY",
+    "CREATE POLICY owner_migrates ON gateway_refusals TO kontor_owner USING (true) WITH CHECK (true)",
+    "CREATE POLICY system_sees ON gateway_refusals TO kontor_system USING (true) WITH CHECK (true)",
+    "GRANT SELECT, INSERT, UPDATE, DELETE ON gateway_refusals TO kontor_system",
+    "CREATE POLICY app_sees_own ON gateway_refusals TO kontor_app USING (tenant_id = nullif(current_setting('kontor.tenant_id', true), '')::uuid)",
+    "GRANT SELECT, DELETE ON gateway_refusals TO kontor_app",
+    "CREATE POLICY gateway_meters ON gateway_refusals TO kontor_gateway USING (true) WITH CHECK (true)",
+    "GRANT SELECT, INSERT, UPDATE ON gateway_refusals TO kontor_gateway",
+)
 
 
 def upgrade() -> None:
@@ -30,4 +41,20 @@ def upgrade() -> None:
     op.add_column("gateway_keys", sa.Column("expires_at", sa.DateTime(timezone=True), nullable=True))
     op.add_column("gateway_keys", sa.Column("last_used_at", sa.DateTime(timezone=True), nullable=True))
     for statement in GRANTS:
+        op.execute(sa.text(statement))
+    op.create_table(
+        "gateway_refusals",
+        sa.Column("tenant_id", sa.Uuid(), nullable=False),
+        sa.Column("day", sa.Date(), nullable=False),
+        sa.Column("code", sa.String(), nullable=False),
+        sa.Column("requests", sa.BigInteger(), nullable=False),
+        sa.PrimaryKeyConstraint("tenant_id", "day", "code", name=op.f("pk_gateway_refusals")),
+    )
+    op.execute(
+        sa.text(
+            "INSERT INTO gateway_refusals (tenant_id, day, code, requests) "
+            "SELECT tenant_id, day, 'gateway.prohibited', sum(hits) FROM policy_hits GROUP BY tenant_id, day"
+        )
+    )
+    for statement in ACCESS:
         op.execute(sa.text(statement))

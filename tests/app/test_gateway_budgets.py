@@ -9,6 +9,7 @@ from kontor.billing.metering import gateway_keys
 from kontor.billing.metering.answers import exhausted
 from kontor.billing.metering.budgets.limits import recount, set_budget, set_plan_budget
 from kontor.core.ids import GatewayKeyId, InstanceId, new_id
+from support.eventually import eventually
 from support.gateway import Assistant, GatewayRig, chat
 from support.processes import ModelControl
 
@@ -51,6 +52,24 @@ async def test_a_program_gets_402_and_only_its_own_keys_budget_binds_it(rig: Gat
     assert (refused.status_code, refused.json()["code"]) == (402, "gateway.budget_exhausted")
     assert refused.json()["error"]["type"] == "insufficient_quota"
     assert answered.status_code == 200
+
+
+async def test_what_was_refused_is_counted_by_tenant_and_code(rig: GatewayRig) -> None:
+    _, caller = await program(rig, rig.assistant)
+    await caps(rig, 1)
+    for secret in (rig.assistant.secret, caller.secret, caller.secret):
+        await rig.post(chat("Hallo"), secret=secret)
+    await rig.post(chat("Hallo") | {"model": "none"}, secret=caller.secret)
+    await rig.post(chat("Hallo"), secret="kgw_nobodys")
+
+    async def counts() -> dict[str, int]:
+        return {row["code"]: row["requests"] for row in await rig.of_tenant("gateway_refusals")}
+
+    async def are_written() -> bool:
+        return len(await counts()) == 2
+
+    await eventually(are_written, within_s=10)
+    assert await counts() == {"gateway.budget_exhausted": 3, "gateway.model_unknown": 1}
 
 
 async def test_what_is_spent_is_what_the_events_cost_also_before_there_was_a_budget(rig: GatewayRig) -> None:
@@ -114,7 +133,8 @@ async def test_a_plan_includes_its_budget_and_a_pilots_is_a_cap(rig: GatewayRig)
     assert (paid["period"], paid["cap_nano"], paid["allowance_nano"]) == ("month", None, 120 * EURO)
 
 
-async def test_an_erasure_leaves_no_budget(rig: GatewayRig) -> None:
+async def test_an_erasure_leaves_no_budget_and_no_counts(rig: GatewayRig) -> None:
+    await rig.post(chat("Hallo") | {"model": "none"})
     await caps(rig, EURO)
     await rig.client().chat.completions.create(**chat("Hallo"))
     await rig.events()
@@ -122,5 +142,5 @@ async def test_an_erasure_leaves_no_budget(rig: GatewayRig) -> None:
     async with rig.database.system_uow() as tx:
         await queries.erase_usage(tx, rig.assistant.tenant)
 
-    for table in ("budgets", "budget_periods", "budget_leases", "rate_windows"):
+    for table in ("budgets", "budget_periods", "budget_leases", "rate_windows", "gateway_refusals"):
         assert await rig.of_tenant(table) == []

@@ -24,6 +24,7 @@ WITHOUT_FOREIGN_KEY = {
     "budgets",
     "content_entries",
     "content_logs",
+    "gateway_refusals",
     "policy_alerts",
     "policy_hits",
     "rate_limits",

@@ -34,6 +34,7 @@ from kontor.billing.metering.live_prices import LivePrices
 from kontor.billing.metering.policy.classifier import RuleClassifier
 from kontor.billing.metering.policy.packs import load_packs
 from kontor.billing.metering.recorder import Recorder
+from kontor.billing.metering.refusals import Refusals
 from kontor.billing.metering.upstream import Upstreams
 from kontor.core import postgres, telemetry
 from kontor.core.clock import SystemClock
@@ -133,6 +134,7 @@ class GatewayProcess:
         catalogue = catalogue_of(settings, packaged())
         guard = Guard(load_packs(settings.policy_dir), RuleClassifier(), clock)
         content = ContentWriter(link, clock)
+        refusals = Refusals(clock)
         forwarder = Forwarder(upstreams, journal, clock, prices=prices)
         self._gateway = Gateway(
             keys,
@@ -142,6 +144,7 @@ class GatewayProcess:
             spending=spending,
             guard=guard,
             content=content,
+            refusals=refusals,
             metrics=gateway_workers.metrics,
         )
         beside = [
@@ -149,7 +152,7 @@ class GatewayProcess:
             _beside(prices.follow(link)),
             _beside(recorder.run()),
             _beside(purses.tidy()),
-            _beside(_write_hits(guard, link)),
+            _beside(_write_counts(link, guard, refusals)),
             _beside(content.run()),
             _beside(gateway_config.follow(settings, self._gateway, guard)),
             _beside(gateway_workers.end_with_parent()),
@@ -167,6 +170,7 @@ class GatewayProcess:
                 await recorder.flush()
                 async with link.connection() as connection:
                     await guard.write(connection)
+                    await refusals.write(connection)
                 await content.flush()
                 await purses.give_back()
         except (DatabaseAway, TimeoutError):
@@ -177,13 +181,14 @@ class GatewayProcess:
         await send({"type": "lifespan.shutdown.complete"})
 
 
-async def _write_hits(guard: Guard, link: Link) -> None:
-    """Until cancelled: what the policy has counted is in Postgres a second later."""
+async def _write_counts(link: Link, guard: Guard, refusals: Refusals) -> None:
+    """Until cancelled: hits of the policy and refused requests are in Postgres a second later."""
     while True:
         await asyncio.sleep(1)
         try:
             async with link.connection() as connection:
                 await guard.write(connection)
+                await refusals.write(connection)
         except DatabaseAway:
             continue
 

@@ -17,7 +17,7 @@ from sqlalchemy.orm import InstrumentedAttribute
 
 from kontor.billing.metering import gateway_keys, hits
 from kontor.billing.metering.budgets.limits import forget_budgets
-from kontor.billing.metering.model import UsageEvent, UsageHour
+from kontor.billing.metering.model import GatewayRefusals, UsageEvent, UsageHour
 from kontor.core.clock import Month
 from kontor.core.db import Tx
 from kontor.core.ids import TenantId
@@ -106,6 +106,7 @@ async def erase_usage(tx: Tx, tenant: TenantId) -> int:
     await gateway_keys.forget_keys(tx, tenant)
     await forget_budgets(tx, tenant)
     await hits.forget_hits(tx, tenant)
+    await tx.execute(delete(GatewayRefusals).where(GatewayRefusals.tenant_id == tenant))
     await tx.execute(delete(UsageHour).where(UsageHour.tenant_id == tenant))
     gone = await tx.scalars(delete(UsageEvent).where(UsageEvent.tenant_id == tenant).returning(UsageEvent.id))
     return len(gone.all())

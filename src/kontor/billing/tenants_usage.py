@@ -1,15 +1,17 @@
 """What every tenant used in some Berlin days, for operators. For a system unit of work.
 
-From the hourly sums; of refused requests those of the acceptable-use policy are recorded.
+From the hourly sums, and from what the gateways refused.
 """
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import date, timedelta
 from typing import Final
+from uuid import UUID
 
-from sqlalchemy import func, select
+from sqlalchemy import func, select, union
 
-from kontor.billing.metering.model import PolicyHits, UsageHour
+from kontor.billing.metering.model import GatewayRefusals, UsageHour
 from kontor.billing.queries import SUMS, Used
 from kontor.core.clock import day_start
 from kontor.core.db import Tx
@@ -20,11 +22,16 @@ _DAY: Final = timedelta(days=1)
 
 @dataclass(frozen=True, slots=True)
 class TenantUsage:
-    """One tenant's sums, and how many of its requests the acceptable-use policy refused."""
+    """One tenant's sums, and how many of its requests were refused, by code."""
 
     tenant: TenantId
     used: Used
-    prohibited: int
+    refusals: Mapping[str, int]
+
+    @property
+    def refused(self) -> int:
+        """All of them."""
+        return sum(self.refusals.values())
 
 
 async def usage_of_tenants(
@@ -40,29 +47,31 @@ async def usage_of_tenants(
 
     `before` is the last tenant of the page before.
     """
+    in_hours = UsageHour.hour >= day_start(first), UsageHour.hour < day_start(last + _DAY)
+    in_days = GatewayRefusals.day >= first, GatewayRefusals.day <= last
+    who = union(
+        select(UsageHour.tenant_id.label("tenant")).where(*in_hours),
+        select(GatewayRefusals.tenant_id).where(*in_days),
+    ).subquery()
+    page = select(who.c.tenant).order_by(who.c.tenant.desc()).limit(limit)
+    if only is not None:
+        page = page.where(who.c.tenant == only)
+    if before is not None:
+        page = page.where(who.c.tenant < before)
+    tenants = (await tx.scalars(page)).all()
     hours = (
         select(UsageHour.tenant_id, *map(func.sum, SUMS))
-        .where(UsageHour.hour >= day_start(first), UsageHour.hour < day_start(last + _DAY))
+        .where(UsageHour.tenant_id.in_(tenants), *in_hours)
         .group_by(UsageHour.tenant_id)
     )
-    hits = (
-        select(PolicyHits.tenant_id, func.sum(PolicyHits.hits))
-        .where(PolicyHits.day >= first, PolicyHits.day <= last)
-        .group_by(PolicyHits.tenant_id)
+    used = {tenant: Used(*map(int, sums)) for tenant, *sums in await tx.execute(hours)}
+    refused = (
+        select(GatewayRefusals.tenant_id, GatewayRefusals.code, func.sum(GatewayRefusals.requests))
+        .where(GatewayRefusals.tenant_id.in_(tenants), *in_days)
+        .group_by(GatewayRefusals.tenant_id, GatewayRefusals.code)
+        .order_by(GatewayRefusals.code)
     )
-    if only is not None:
-        hours, hits = hours.where(UsageHour.tenant_id == only), hits.where(PolicyHits.tenant_id == only)
-    if before is not None:
-        hours = hours.where(UsageHour.tenant_id < before)
-        hits = hits.where(PolicyHits.tenant_id < before)
-    used = {
-        tenant: Used(*map(int, sums))
-        for tenant, *sums in await tx.execute(hours.order_by(UsageHour.tenant_id.desc()).limit(limit))
-    }
-    prohibited = {
-        tenant: int(refused)
-        for tenant, refused in await tx.execute(hits.order_by(PolicyHits.tenant_id.desc()).limit(limit))
-    }
-    tenants = sorted({*used, *prohibited}, reverse=True)
-    rows = [TenantUsage(TenantId(one), used.get(one, Used()), prohibited.get(one, 0)) for one in tenants]
-    return rows[:limit]
+    refusals: dict[UUID, dict[str, int]] = {tenant: {} for tenant in tenants}
+    for tenant, code, requests in await tx.execute(refused):
+        refusals[tenant][code] = int(requests)
+    return [TenantUsage(TenantId(one), used.get(one, Used()), refusals[one]) for one in tenants]

@@ -188,10 +188,10 @@ async def test_usage_of_all_tenants_is_for_operators(web: Web) -> None:
                     ),
                     {"tenant": tenant, "at": at, "nano": nano * EURO},
                 )
-            for day, hits in (("2026-11-21", 4), ("2026-10-31", 9)):
+            for day, code, requests in (("2026-11-21", "b", 4), ("2026-11-22", "b", 1), ("2026-10-31", "a", 9)):
                 await tx.execute(
-                    text("INSERT INTO policy_hits VALUES (:tenant, CAST(CAST(:day AS text) AS date), 'weapons', :n)"),
-                    {"tenant": made[2], "day": day, "n": hits},
+                    text("INSERT INTO gateway_refusals VALUES (:tenant, CAST(CAST(:day AS text) AS date), :code, :n)"),
+                    {"tenant": made[2], "day": day, "code": code, "n": requests},
                 )
 
         november = (await olga.get("/api/v1/ops/usage")).json()
@@ -199,11 +199,11 @@ async def test_usage_of_all_tenants_is_for_operators(web: Web) -> None:
         first = (await olga.get("/api/v1/ops/usage", params={"limit": 1})).json()
         second = (await olga.get("/api/v1/ops/usage", params={"limit": 1, "cursor": first["next_cursor"]})).json()
 
-    rows = [(TenantId(decode("tnt", one["tenant"])), one["calls"], one["prohibited"]) for one in november["items"]]
-    assert rows == [(made[2], 0, 4), (made[0], 3, 0)]
+    rows = [(TenantId(decode("tnt", one["tenant"])), one["calls"], one["refusals"]) for one in november["items"]]
+    assert rows == [(made[2], 0, {"b": 5}), (made[0], 3, {})]
     [sums] = [one for one in november["items"] if one["calls"]]
     assert (sums["input_tokens"], sums["output_tokens"], sums["cost_eur"]) == (100, 50, "5.000000")
     assert (sums["unpriced_calls"], sums["estimated_calls"]) == (1, 2)
-    assert [(one["calls"], one["prohibited"]) for one in october["items"]] == [(0, 9), (3, 0)]
+    assert [(one["calls"], one["refusals"]) for one in october["items"]] == [(0, {"a": 9}), (3, {})]
     assert first["items"] + second["items"] == november["items"]
     assert second["next_cursor"] is None

@@ -93,7 +93,8 @@ def samples(lang: Lang) -> Iterator[tuple[str, View, Frame]]:
             30,
             REFUSED,
             Used(12, 1, 0, 14_000, 0, 1_630, 64 * 10**9),
-            reasons=tuple(Suspension),
+            (("gateway.budget_exhausted", 14), ("gateway.prohibited", 2)),
+            tuple(Suspension),
         ),
         operator(lang),
     )

@@ -42,7 +42,7 @@ TENANTS: Final = {
     "cost_eur": "cost EUR",
     "unpriced_calls": "unpriced",
     "estimated_calls": "estimated",
-    "prohibited": "prohibited",
+    "refused": "refused",
 }
 COMPARED: Final = {
     "day": "day (UTC)",
@@ -192,7 +192,8 @@ def _of_tenant(one: "TenantUsage", slugs: "Mapping[TenantId, str]") -> dict[str,
         "cost_eur": f"{one.used.cost:f}",
         "unpriced_calls": one.used.unpriced,
         "estimated_calls": one.used.estimated,
-        "prohibited": one.prohibited,
+        "refused": one.refused,
+        "refusals": one.refusals,
     }
 
 

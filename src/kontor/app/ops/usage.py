@@ -23,7 +23,9 @@ class TenantUsedOut(UsedOut):
 
     tenant: TenantIdText
     estimated_calls: int = Field(description="calls whose tokens we had to estimate", examples=[0])
-    prohibited: int = Field(description="requests that the acceptable-use policy refused", examples=[0])
+    refusals: dict[str, int] = Field(
+        description="requests that the gateway refused, by code", examples=[{"gateway.budget_exhausted": 3}]
+    )
 
 
 class TenantsUsageOut(Answer):
@@ -60,5 +62,5 @@ async def read_tenants_usage(
 
 def _out(one: TenantUsage) -> TenantUsedOut:
     return TenantUsedOut(
-        tenant=one.tenant, estimated_calls=one.used.estimated, prohibited=one.prohibited, **sums(one.used)
+        tenant=one.tenant, estimated_calls=one.used.estimated, refusals=dict(one.refusals), **sums(one.used)
     )

@@ -10,6 +10,7 @@ from uuid import UUID
 
 from kontor.billing.metering.answers import JSON, PROBLEM, TITLES, Refusal, openai_problem
 from kontor.core.i18n import Lang, negotiate
+from kontor.core.ids import TenantId
 
 STALL_S: Final = 120.0
 DISCARD_S: Final = 10.0
@@ -90,7 +91,7 @@ class Line(Protocol):
 class Caller:
     """One request and its answer.
 
-    `headers` have small names; `problem` writes the bodies of error answers.
+    `headers` have small names; `problem` writes the bodies of error answers; `tenant` is whose key it has, once known.
     """
 
     __slots__ = (
@@ -113,6 +114,7 @@ class Caller:
         "path",
         "problem",
         "size",
+        "tenant",
     )
 
     def __init__(
@@ -131,6 +133,7 @@ class Caller:
         self.is_old = is_old
         self.keeps_alive = keeps_alive
         self.problem: Callable[[Refusal, Lang], bytes] = openai_problem
+        self.tenant: TenantId | None = None
         self.size = 0
         self._language: Lang | None = None
         self._line = line

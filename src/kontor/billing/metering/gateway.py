@@ -29,6 +29,7 @@ from kontor.billing.metering.guard import Guard
 from kontor.billing.metering.journal import Journal, JournalFull
 from kontor.billing.metering.key_cache import KeyCache
 from kontor.billing.metering.keys import Key, bearer, key_hash
+from kontor.billing.metering.refusals import Refusals
 from kontor.core.errors import Unavailable
 from kontor.core.ids import TenantId, encode, new_id
 
@@ -59,12 +60,14 @@ class Gateway:
         spending: Spending,
         guard: Guard,
         content: ContentWriter,
+        refusals: Refusals,
         metrics: Callable[[], bytes] = generate_latest,
     ) -> None:
         self.catalogue = catalogue
         self._spending = spending
         self._guard = guard
         self._content = content
+        self._refusals = refusals
         self._metrics_text = metrics
         self._keys = keys
         self._journal = journal
@@ -167,7 +170,7 @@ class Gateway:
         if key is None:
             await self._refuse(caller, answers.KEY_UNKNOWN if hashed else answers.KEY_MISSING)
             return None
-        caller.language = key.language
+        caller.language, caller.tenant = key.language, key.tenant
         if not key.is_good():
             await self._refuse(caller, answers.KEY_REVOKED if key.kind == "instance" else answers.KEY_UNKNOWN)
             return None
@@ -181,14 +184,19 @@ class Gateway:
         if key.kind == "direct" or (talk := dialect.talk) is None:
             await self._refuse(caller, refusal)
             return
-        REFUSED.labels(refusal.code).inc()
+        self._count(caller, refusal)
         text, id_, now = refusal.text(key.language), new_id(), int(time())
         answer, kind = (talk.answer_stream, SSE) if asked.is_stream else (talk.answer, JSON)
         await caller.answer(answer(asked, text, id_.hex, now), kind=kind, x_request_id=encode("req", id_))
 
     async def _refuse(self, caller: Caller, refusal: Refusal, **headers: str) -> None:
-        REFUSED.labels(refusal.code).inc()
+        self._count(caller, refusal)
         await caller.refuse(refusal, x_request_id=encode("req", new_id()), **headers)
+
+    def _count(self, caller: Caller, refusal: Refusal) -> None:
+        REFUSED.labels(refusal.code).inc()
+        if caller.tenant is not None:
+            self._refusals.note(caller.tenant, refusal.code)
 
     async def _list_models(self, caller: Caller) -> None:
         if (admitted := await self._admit(caller)) is not None:

@@ -1,4 +1,4 @@
-"""Tables of metering: keys of the gateway, usage events and hourly sums, prices and exchange rates, hits of the policy.
+"""Tables of metering: keys of the gateway, usage events and hourly sums, prices and exchange rates, what was refused.
 
 Owns shapes and rights. The gateway's hot path reads and writes them with its own statements (keys, recorder); the
 rest of the product goes through `gateway_keys`, `price_book` and `billing.queries`.
@@ -189,3 +189,15 @@ class PolicyAlert(Base):
     day: Mapped[date]
     hits: Mapped[int] = mapped_column(BigInteger)
     told_at: Mapped[datetime | None]
+
+
+class GatewayRefusals(Base):
+    """How many requests of a tenant's keys the gateway refused on a Berlin day, by stable code."""
+
+    __tablename__ = "gateway_refusals"
+    __table_args__ = (tenant_table(app="SELECT, DELETE", gateway="SELECT, INSERT, UPDATE"),)
+
+    tenant_id: Mapped[UUID] = mapped_column(primary_key=True)
+    day: Mapped[date] = mapped_column(primary_key=True)
+    code: Mapped[str] = mapped_column(primary_key=True)
+    requests: Mapped[int] = mapped_column(BigInteger)

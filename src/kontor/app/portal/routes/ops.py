@@ -188,6 +188,7 @@ async def _page(look: Look, staff: Staff, tenant: TenantId, form: Form = EMPTY) 
         acts=_ACTS[line.state] if staff.may_act else frozenset(),
         budget=budget,
         used=used[0].used if used else Used(),
+        refusals=tuple(used[0].refusals.items()) if used else (),
         reasons=tuple(Suspension),
         form=form,
     )

@@ -78,7 +78,8 @@ class InstanceRow:
 class TenantPage:
     """One tenant, and what an operator may do with it; `reasons` are those of a suspension.
 
-    `used` is the present month's. `refused` are sums of the acceptable-use policy over the last `refused_days` days.
+    `used` and `refusals` (code, requests) are the present month's. `refused` are sums of the acceptable-use policy
+    over the last `refused_days` days.
     """
 
     template: ClassVar[str] = "ops/tenant.html"
@@ -94,6 +95,7 @@ class TenantPage:
     refused_days: int
     refused: tuple[CategoryRow, ...] = ()
     used: Used = Used()  # noqa: RUF009 - frozen
+    refusals: tuple[tuple[str, int], ...] = ()
     reasons: tuple[str, ...] = ()
     form: Form = EMPTY
 

@@ -184,7 +184,9 @@ async def _find(
     query = select(Budget).where(
         Budget.tenant_id == tenant, Budget.key_id.is_not_distinct_from(key), Budget.period == period
     )
-    return await tx.scalar(query.with_for_update().execution_options(populate_existing=True) if lock else query)
+    return await tx.scalar(
+        query.with_for_update(key_share=True).execution_options(populate_existing=True) if lock else query
+    )
 
 
 async def _plan_budget(tx: Tx, tenant: TenantId) -> Budget:
