@@ -44,7 +44,7 @@ class ContentLogIn(Body):
 
     is_on: bool = Field(examples=[True])
     retention_days: int = Field(switch.DEFAULT_DAYS, ge=switch.DAYS[0], le=switch.DAYS[-1])
-    confirm: bool = False
+    confirm: bool = Field(default=False, examples=[True])
 
 
 class EntryLineOut(Answer):
