@@ -60,7 +60,7 @@ async def writing(database: Database, database_urls: DatabaseUrls) -> AsyncItera
 
 
 async def _read(database: Database, key: Any) -> Key:
-    columns = "id, kind, instance_id, tenant_id, state, language, false, residency, pack, content_key"
+    columns = "id, kind, instance_id, tenant_id, state, language, false, residency, pack, content_key, expires_at"
     async with database.system_uow() as tx:
         row = await tx.execute(text(f"SELECT {columns} FROM gateway_keys WHERE id = :id"), {"id": key})  # noqa: S608
         return key_of(tuple(row.one()))  # type: ignore[arg-type]
