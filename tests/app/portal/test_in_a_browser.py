@@ -499,7 +499,7 @@ async def test_without_javascript_a_person_logs_in_and_reads_the_usage_as_a_tabl
 
         await log_in(page, "owner@example.org", "/usage")
         await expect(page.get_by_role("row").filter(has_text="20.11.2026")).to_contain_text(MODEL)
-        await page.get_by_label("Monat").select_option("2026-10")
+        await page.get_by_label("Monat", exact=True).select_option("2026-10")
         await page.get_by_role("button", name="Zeigen").click()
 
         await expect(page.get_by_text("In diesem Monat noch nichts verbraucht")).to_be_visible()
