@@ -61,6 +61,7 @@ SYSTEM_UOW_CALLERS = {
     "app/cli/main.py": "prices belong to no tenant",
     "app/reactions.py": "a key's state belongs to the gateway, which knows no tenant setting",
     "app/worker.py": "sweeps what has expired",
+    "billing/metering/partitions.py": "months belong to no tenant",
     "billing/metering/rerate.py": "re-rates the usage of all tenants",
     "billing/metering/content/entries.py": "lists the tenants whose retention is due",
     "billing/metering/hit_alerts.py": "looks at the hits of all tenants",

@@ -17,7 +17,7 @@ from starlette.routing import Route
 from kontor.app.container import Container
 from kontor.app.reactions import reactions
 from kontor.app.schema import METADATA
-from kontor.billing.metering import hit_alerts, rerate
+from kontor.billing.metering import hit_alerts, partitions, rerate
 from kontor.billing.metering.budgets import alerts
 from kontor.billing.metering.content import entries
 from kontor.core import idempotency, mail, telemetry
@@ -111,6 +111,9 @@ def work_of(container: Container, runtime: Runtime) -> Work:
     async def rerate_usage() -> None:
         await rerate.rerate(database, SYSTEM)
 
+    async def make_months() -> None:
+        await partitions.make_months(database)
+
     async def drop_old_exports() -> None:
         await sweep_exports(database, files)
 
@@ -132,6 +135,7 @@ def work_of(container: Container, runtime: Runtime) -> Work:
             Schedule(alerts.SCHEDULE, alerts.EVERY_MINUTE, tell_of_budgets),
             Schedule(hit_alerts.SCHEDULE, hit_alerts.EVERY_FIVE_MINUTES, tell_of_hits),
             Schedule(rerate.SCHEDULE, rerate.EVERY_HOUR, rerate_usage),
+            Schedule(partitions.SCHEDULE, partitions.EVERY_NIGHT, make_months),
             Schedule(entries.SCHEDULE, entries.EVERY_HOUR, keep_content_retention),
             Schedule(retention.SCHEDULE, retention.EVERY_NIGHT, keep_retention),
         ),

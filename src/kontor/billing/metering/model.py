@@ -3,8 +3,8 @@
 Owns shapes and rights. The gateway's hot path reads and writes them with its own statements (keys, recorder); the
 rest of the product goes through `gateway_keys`, `price_book` and `billing.queries`.
 
-`usage_events` is a plain table whose primary key begins with the day, which is derived from the UUIDv7 that we mint:
-a replayed record always meets its own row, and the table can become a partition of a partitioned one later.
+`usage_events` has a partition for each month. Its primary key begins with the day, which is derived from the UUIDv7
+that we mint: a replayed record always meets its own row in its own partition. Who makes partitions: partitions.
 """
 
 from datetime import date, datetime
@@ -72,9 +72,10 @@ class UsageEvent(Base):
     __tablename__ = "usage_events"
     __table_args__ = (
         Index("ix_usage_events_tenant_id_at", "tenant_id", "at"),
+        Index("ix_usage_events_unpriced", "provider", "model", postgresql_where=text("cost_nano IS NULL")),
         CheckConstraint("source IN ('reported', 'estimated')", name="source"),
         CheckConstraint("(cost_nano IS NULL) = (amount_nano IS NULL)", name="priced"),
-        tenant_table(app="SELECT, DELETE", gateway="SELECT, INSERT"),
+        {"postgresql_partition_by": "RANGE (day)"} | tenant_table(app="SELECT, DELETE", gateway="SELECT, INSERT"),
     )
 
     day: Mapped[date] = mapped_column(primary_key=True)

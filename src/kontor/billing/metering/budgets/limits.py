@@ -43,6 +43,7 @@ _RECOUNT: Final = text("""
 UPDATE budget_periods SET spent_nano = (
   SELECT coalesce(sum(e.cost_nano), 0) FROM usage_events e
   WHERE e.tenant_id = :tenant AND (CAST(:key AS uuid) IS NULL OR e.key_id = :key) AND e.at >= :starts_at
+    AND e.day >= (:starts_at AT TIME ZONE 'UTC')::date
     AND (CAST(:ends_at AS timestamptz) IS NULL OR e.at < :ends_at)
 ) WHERE tenant_id = :tenant AND budget_id = :budget AND begins = :begins
 """)
