@@ -1,6 +1,7 @@
 """A deployment that fails is left alone for a while, and tried again by one call at a time."""
 
 from kontor.billing.metering.health import FAILURES, FIRST_PAUSE_S, LONGEST_PAUSE_S, Health
+from kontor.billing.metering.outages.cause import Cause
 
 
 class Clock:
@@ -12,16 +13,16 @@ class Clock:
 
 def broken(health: Health, name: str) -> None:
     for _ in range(FAILURES):
-        health.failed(name)
+        health.failed(name, Cause.FAILING)
 
 
 def test_only_failures_in_a_row_open_the_circuit() -> None:
     health = Health(Clock())
 
     for _ in range(FAILURES - 1):
-        health.failed("a")
+        health.failed("a", Cause.FAILING)
     health.succeeded("a")
-    health.failed("a")
+    health.failed("a", Cause.FAILING)
 
     assert health.order(["a", "b"]) == ["a", "b"]
     broken(health, "a")
@@ -57,7 +58,7 @@ def test_a_failed_try_doubles_the_pause_up_to_a_bound() -> None:
             clock.now += 1
         pauses.append(clock.now - begun)
         health.trying("a")
-        health.failed("a")
+        health.failed("a", Cause.FAILING)
 
     assert pauses[:3] == [FIRST_PAUSE_S, 2 * FIRST_PAUSE_S, 4 * FIRST_PAUSE_S]
     assert pauses[-1] == LONGEST_PAUSE_S

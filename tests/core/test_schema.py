@@ -52,6 +52,7 @@ SYSTEM_UOW_CALLERS = {
     "app/cli/audit.py": "verifies the chains of all tenants",
     "app/cli/instances.py": "operators see all instances",
     "app/cli/prices.py": "prices belong to no tenant",
+    "app/cli/providers.py": "outages of providers belong to no tenant",
     "app/cli/tenants.py": "operators see all tenants",
     "app/cli/usage.py": "compares the usage of all tenants",
     "app/ops/policy.py": "operators see all tenants",

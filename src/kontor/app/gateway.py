@@ -27,10 +27,12 @@ from kontor.billing.metering.content.writer import ContentWriter
 from kontor.billing.metering.forward import Forwarder
 from kontor.billing.metering.gateway import Gateway
 from kontor.billing.metering.guard import Guard
+from kontor.billing.metering.health import Health
 from kontor.billing.metering.journal import Journal
 from kontor.billing.metering.key_cache import KeyCache
 from kontor.billing.metering.link import DatabaseAway, Link
 from kontor.billing.metering.live_prices import LivePrices
+from kontor.billing.metering.outages.watch import OutageWatch
 from kontor.billing.metering.policy.classifier import RuleClassifier
 from kontor.billing.metering.policy.packs import load_packs
 from kontor.billing.metering.recorder import Recorder
@@ -135,7 +137,8 @@ class GatewayProcess:
         guard = Guard(load_packs(settings.policy_dir), RuleClassifier(), clock)
         content = ContentWriter(link, clock)
         refusals = Refusals(clock)
-        forwarder = Forwarder(upstreams, journal, clock, prices=prices)
+        outages = OutageWatch(clock, journal.writer, catalogue)
+        forwarder = Forwarder(upstreams, journal, clock, health=Health(witness=outages), prices=prices)
         self._gateway = Gateway(
             keys,
             journal,
@@ -153,8 +156,9 @@ class GatewayProcess:
             _beside(recorder.run()),
             _beside(purses.tidy()),
             _beside(_write_counts(link, guard, refusals)),
+            _beside(_write_outages(outages, link)),
             _beside(content.run()),
-            _beside(gateway_config.follow(settings, self._gateway, guard)),
+            _beside(gateway_config.follow(settings, self._gateway, guard, outages)),
             _beside(gateway_workers.end_with_parent()),
         ]
         deployments = [one.name for one in catalogue.deployments]
@@ -171,6 +175,7 @@ class GatewayProcess:
                 async with link.connection() as connection:
                     await guard.write(connection)
                     await refusals.write(connection)
+                    await outages.write(connection)
                 await content.flush()
                 await purses.give_back()
         except (DatabaseAway, TimeoutError):
@@ -189,6 +194,19 @@ async def _write_counts(link: Link, guard: Guard, refusals: Refusals) -> None:
             async with link.connection() as connection:
                 await guard.write(connection)
                 await refusals.write(connection)
+        except DatabaseAway:
+            continue
+
+
+async def _write_outages(outages: OutageWatch, link: Link) -> None:
+    """Until cancelled: what the circuits have seen is in Postgres a second later, or when that is back."""
+    while True:
+        await asyncio.sleep(1)
+        if not outages.has_news:
+            continue
+        try:
+            async with link.connection() as connection:
+                await outages.write(connection)
         except DatabaseAway:
             continue
 

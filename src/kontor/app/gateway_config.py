@@ -14,6 +14,7 @@ from prometheus_client import Gauge
 from kontor.app.providers import catalogue_of
 from kontor.billing.metering.gateway import Gateway
 from kontor.billing.metering.guard import Guard
+from kontor.billing.metering.outages.watch import OutageWatch
 from kontor.billing.metering.policy.packs import load_packs
 from kontor.core.settings import Settings
 from kontor.tenants.contracts.catalogue import packaged
@@ -31,7 +32,7 @@ BROKEN: Final = Gauge(
 State = tuple[tuple[str, int, int], ...]
 
 
-async def follow(settings: Settings, gateway: Gateway, guard: Guard) -> None:
+async def follow(settings: Settings, gateway: Gateway, guard: Guard, outages: OutageWatch) -> None:
     """Until cancelled: a changed file is used a second later."""
     seen = _state(settings)
     while True:
@@ -47,6 +48,7 @@ async def follow(settings: Settings, gateway: Gateway, guard: Guard) -> None:
             continue
         BROKEN.set(0)
         gateway.catalogue = catalogue
+        outages.use(catalogue)
         guard.replace(packs)
         log.info("gateway.config_read", models=list(catalogue.models), packs=sorted(packs))
 

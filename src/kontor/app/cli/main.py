@@ -5,7 +5,7 @@ from typing import Annotated
 
 import typer
 
-from kontor.app.cli import audit, budgets, operators, policy, prices, tenants, usage
+from kontor.app.cli import audit, budgets, operators, policy, prices, providers, tenants, usage
 from kontor.app.cli.instances import instances
 from kontor.app.cli.journey import journey
 from kontor.app.cli.surroundings import settings
@@ -111,6 +111,7 @@ app.add_typer(usage.app, name="usage")
 app.add_typer(policy.app, name="policy")
 app.add_typer(budgets.app, name="budgets")
 app.add_typer(prices.app, name="prices")
+app.add_typer(providers.app, name="providers")
 
 
 def main() -> None:

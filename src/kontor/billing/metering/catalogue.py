@@ -69,6 +69,11 @@ class Catalogue:
         """The deployments that may serve the call, in the order in which they are tried; empty: none may."""
         return self._routes.get((model, dialect, residency), ())
 
+    @property
+    def routes(self) -> Mapping[tuple[str, str, str], tuple[Deployment, ...]]:
+        """By model, dialect and data residency."""
+        return self._routes
+
     def names(self, residency: str) -> list[str]:
         """The models that a tenant with this choice may use."""
         found = {model for model, _, of in self._routes if of == residency}

@@ -29,6 +29,7 @@ from kontor.billing.metering.health import Health
 from kontor.billing.metering.journal import Journal, Ticket
 from kontor.billing.metering.keys import Key
 from kontor.billing.metering.live_prices import LivePrices
+from kontor.billing.metering.outages.cause import Cause, cause_of_status
 from kontor.billing.metering.record import Call
 from kontor.billing.metering.upstream import Response, Upstreams
 from kontor.billing.metering.usage import NOTHING, Outcome, Tokens, estimate
@@ -159,13 +160,13 @@ class Forwarder:
         except NotConnected as error:
             made.is_closed = True
             self._journal.void(made.ticket)
-            return self._failed(made, Ended.AGAIN, "not_connected", error)
+            return self._failed(made, Ended.AGAIN, Cause.UNREACHABLE, error)
         except NoAnswer as error:
             self._close(made, estimate(len(sent), 0), Outcome.FAILED)
-            return self._failed(made, Ended.ELSEWHERE, "no_answer", error)
+            return self._failed(made, Ended.ELSEWHERE, Cause.SILENT, error)
         except Slow as error:
             self._close(made, estimate(len(sent), 0), Outcome.TIMEOUT)
-            return self._failed(made, Ended.ELSEWHERE, "timeout", error)
+            return self._failed(made, Ended.ELSEWHERE, Cause.SILENT, error)
         async with response:
             if response.status >= _ERROR:
                 return await self._error(made, response, caller)
@@ -186,14 +187,14 @@ class Forwarder:
             await caller.answer(body, status=_BAD_REQUEST, kind=response.headers.get(b"content-type", JSON))
             return Ended.DONE
         then = Ended.ELSEWHERE if response.status in _PROVIDERS_NO else Ended.AGAIN
-        return self._failed(made, then, "status", None, status=response.status)
+        return self._failed(made, then, cause_of_status(response.status), None, status=response.status)
 
     async def _whole(self, made: _Try, response: Response, caller: Caller) -> Ended:
         try:
             body = await response.body(MOST_ANSWER_BYTES)
         except UpstreamError as error:
             self._close(made, estimate(len(made.sent), 0), Outcome.CUT)
-            return self._failed(made, Ended.ELSEWHERE, "cut", error)
+            return self._failed(made, Ended.ELSEWHERE, Cause.CUT, error)
         answer = _object(body)
         tokens = made.order.dialect.counted(answer) if answer is not None else None
         self._close(made, tokens or estimate(len(made.sent), len(body)), Outcome.ANSWERED)
@@ -211,7 +212,7 @@ class Forwarder:
             first = await response.chunk()
         except UpstreamError as error:
             self._close(made, estimate(len(made.sent), 0), Outcome.CUT)
-            return self._failed(made, Ended.ELSEWHERE, "cut", error)
+            return self._failed(made, Ended.ELSEWHERE, Cause.CUT, error)
         self.health.succeeded(made.deployment.name)
         outcome = Outcome.DISCONNECTED
         caller.begin(200, SSE, x_request_id=str(made.ticket.call.id))
@@ -219,7 +220,7 @@ class Forwarder:
             outcome = await self._relay(made, first, response, reader, caller)
         except (UpstreamError, EventTooLong) as error:
             outcome = Outcome.CUT
-            self._failed(made, Ended.DONE, "cut", error)
+            self._failed(made, Ended.DONE, Cause.CUT, error)
         finally:
             if not made.is_closed:
                 self._close(made, reader.counted(len(made.sent)), outcome)
@@ -278,10 +279,10 @@ class Forwarder:
         _calls(made.deployment.provider, outcome).inc()
         (_WHOLE if made.first_ms is None else _STREAM).observe(took_s)
 
-    def _failed(self, made: _Try, then: Ended, how: str, error: Exception | None, **more: object) -> Ended:
+    def _failed(self, made: _Try, then: Ended, cause: Cause, error: Exception | None, **more: object) -> Ended:
         name = made.deployment.name
-        self.health.failed(name)
-        log.warning("provider.failed", deployment=name, how=how, error=repr(error) if error else None, **more)
+        self.health.failed(name, cause)
+        log.warning("provider.failed", deployment=name, cause=cause, error=repr(error) if error else None, **more)
         return then
 
 

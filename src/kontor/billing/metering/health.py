@@ -8,9 +8,11 @@ left alone longest is tried all the same: a guess is better than a refusal. Sour
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
 from time import monotonic
-from typing import Final
+from typing import Final, Protocol
 
 from prometheus_client import Gauge
+
+from kontor.billing.metering.outages.cause import Cause
 
 FAILURES: Final = 5
 FIRST_PAUSE_S: Final = 5.0
@@ -38,11 +40,24 @@ class Circuit:
         return self.opened_at is None or now - max(self.opened_at, self.tried_at) >= self.pause_s
 
 
+class Witness(Protocol):
+    """Who is told what happens to open circuits."""
+
+    def failed(self, deployment: str, cause: Cause) -> None:
+        """Its circuit has opened, or a try through an open one has failed."""
+        ...
+
+    def answered(self, deployment: str) -> None:
+        """Its circuit was open, and it answers."""
+        ...
+
+
 class Health:
     """All circuits of this process, by the deployments' names."""
 
-    def __init__(self, now: Callable[[], float] = monotonic) -> None:
+    def __init__(self, now: Callable[[], float] = monotonic, witness: Witness | None = None) -> None:
         self._now = now
+        self._witness = witness
         self._circuits: dict[str, Circuit] = {}
 
     def order(self, names: Iterable[str]) -> list[str]:
@@ -64,10 +79,14 @@ class Health:
 
     def succeeded(self, name: str) -> None:
         """It answers."""
-        if self._circuits.pop(name, None) is not None:
-            OPEN.labels(name).set(0)
+        circuit = self._circuits.pop(name, None)
+        if circuit is None:
+            return
+        OPEN.labels(name).set(0)
+        if circuit.opened_at is not None and self._witness is not None:
+            self._witness.answered(name)
 
-    def failed(self, name: str) -> None:
+    def failed(self, name: str, cause: Cause) -> None:
         """It does not."""
         circuit = self._circuits.setdefault(name, Circuit())
         circuit.failures += 1
@@ -76,6 +95,8 @@ class Health:
         elif circuit.failures >= FAILURES:
             circuit.opened_at = self._now()
             OPEN.labels(name).set(1)
+        if circuit.opened_at is not None and self._witness is not None:
+            self._witness.failed(name, cause)
 
     @property
     def open(self) -> frozenset[str]:
