@@ -12,6 +12,7 @@ from kontor.billing.metering.budgets.limits import set_plan_budget
 from kontor.billing.metering.catalogue import ASSISTANT
 from kontor.billing.metering.content import entries
 from kontor.billing.metering.content.switch import standing
+from kontor.billing.metering.outages.queries import times_all_down
 from kontor.billing.plans import PriceList
 from kontor.core.audit import SYSTEM
 from kontor.core.db import Database, Tx
@@ -143,3 +144,11 @@ class ConfiguredDeployments:
     def serves(self, residency: str) -> bool:
         """Whether an assistant can be had under this choice."""
         return bool(self._models.route(ASSISTANT, INSTANCES_SPEAK, residency))
+
+
+class RecordedProviderOutages:
+    """tenants.ports.ProviderOutages over what the gateways' circuits saw."""
+
+    async def times(self, tx: Tx, residency: str, start: datetime, end: datetime) -> list[tuple[datetime, datetime]]:
+        """When every deployment that serves assistants under this choice was down by its provider's fault."""
+        return await times_all_down(tx, ASSISTANT, INSTANCES_SPEAK, residency, start=start, end=end)

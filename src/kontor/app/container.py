@@ -1,6 +1,12 @@
 """The composition root: settings in, wired parts out; each process takes what it needs."""
 
-from kontor.app.adapters import ConfiguredDeployments, MeteredKeys, PricedPlans, RecordedUsage
+from kontor.app.adapters import (
+    ConfiguredDeployments,
+    MeteredKeys,
+    PricedPlans,
+    RecordedProviderOutages,
+    RecordedUsage,
+)
 from kontor.app.model_access import ModelAccess
 from kontor.app.providers import catalogue_of
 from kontor.billing import plans
@@ -41,6 +47,7 @@ class Container:
         self.keys = MeteredKeys(self.prices, self.catalogue)
         self.model_access = ModelAccess(self.prices, self.catalogue, catalogue_of(settings, self.catalogue))
         self.usage = RecordedUsage()
+        self.provider_outages = RecordedProviderOutages()
         self.erasures = FolderRegister(settings.keys_path.parent / "erasures.jsonl")
         self.desk = Desk(self.database, self.sellers, http_client())
         currencies = {code: country.currency for code, country in self.catalogue.countries.items()}

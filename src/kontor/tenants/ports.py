@@ -1,5 +1,6 @@
 """Questions that the tenants' rooms ask of other domains; the app answers them in its adapters."""
 
+from datetime import datetime
 from typing import Protocol
 
 from kontor.core.db import Tx
@@ -52,4 +53,15 @@ class Deployments(Protocol):
 
     def serves(self, residency: str) -> bool:
         """Whether any model can be reached under this choice."""
+        ...
+
+
+class ProviderOutages(Protocol):
+    """When providers of models were down."""
+
+    async def times(self, tx: Tx, residency: str, start: datetime, end: datetime) -> list[tuple[datetime, datetime]]:
+        """The parts of [start, end), sorted and disjoint, in which every provider was that might have answered.
+
+        An outage that lasts reaches to its last failed try.
+        """
         ...

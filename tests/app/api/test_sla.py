@@ -2,8 +2,11 @@
 
 from datetime import timedelta
 
+import pytest
+
+from kontor.billing.metering.outages.model import ModelRoute, ProviderOutage
 from kontor.core.clock import FixedClock
-from kontor.core.ids import TenantId, decode
+from kontor.core.ids import TenantId, decode, new_id
 from support.observed import ObservedInstance
 from support.web import Web
 
@@ -68,3 +71,46 @@ async def test_another_companys_outages_are_not_told(web: Web, clock: FixedClock
         answer = (await bob.get("/api/v1/sla")).json()
 
     assert (answer["outages"], answer["in_service_s"]) == ([], 0)
+
+
+@pytest.mark.parametrize(
+    ("residency", "down", "seconds"),
+    [("eu", ("one", "two"), 300), ("eu", ("one",), 0), ("world", ("one", "two"), 0)],
+)
+async def test_time_in_which_every_permitted_provider_was_down_is_excluded_and_told_separately(
+    web: Web, clock: FixedClock, residency: str, down: tuple[str, ...], seconds: int
+) -> None:
+    begin = clock.now()
+    async with web.container.database.system_uow() as tx:
+        for of, names in (("eu", ["one", "two"]), ("world", ["one", "two", "three"])):
+            tx.add(ModelRoute(model="assistant", dialect="chat", residency=of, since=begin, deployments=names))
+        for name in down:
+            tx.add(
+                ProviderOutage(
+                    id=new_id(),
+                    gateway=new_id(),
+                    deployment=name,
+                    is_third_party=True,
+                    cause="failing",
+                    started_at=begin + timedelta(seconds=100),
+                    observed_until=begin + timedelta(seconds=400),
+                )
+            )
+    async with web.client() as ada:
+        company = await web.active(ada, "ada@example.org", residency=residency)
+        instance = ObservedInstance(web.container.database, TenantId(decode("tnt", str(company["id"]))), begin)
+        await instance.seen(*(instance.look(10 * second, serving=second != 20) for second in range(101)))
+        clock.advance(timedelta(seconds=1000))
+
+        answer = (await ada.get("/api/v1/sla")).json()
+        today = (await ada.get("/api/v1/sla/days")).json()[-1]
+        page = (await ada.get("/availability")).text
+
+    # The assistant itself was down for 10 s at second 200, within the outage of the providers.
+    assert (answer["provider_down_s"], answer["excluded_s"], answer["in_service_s"]) == (seconds, seconds, 1000)
+    assert answer["down_s"] == (0 if seconds else 10)
+    assert [(one["started_at"], one["observed_until"]) for one in answer["providers_down"]] == (
+        [("2026-11-23T09:01:40Z", "2026-11-23T09:06:40Z")] if seconds else []
+    )
+    assert today["provider_down_s"] == seconds
+    assert ("Ausfälle der Modellanbieter" in page) == bool(seconds)

@@ -63,8 +63,9 @@ def _availability() -> numbers.AvailabilityPage:
         numbers.OutageRow(AT - timedelta(days=13), AT - timedelta(days=13) + timedelta(seconds=7600), 7600, cause),
     )
     return numbers.AvailabilityPage(
-        NOVEMBER, (NOVEMBER, NOVEMBER.previous()), Decimal("99.604"), Decimal("99.5"), 1_900_800, 0, 7_773, 3_600,
-        tuple(one(n) for n in range(90)), outages, 3,
+        NOVEMBER, (NOVEMBER, NOVEMBER.previous()), Decimal("99.604"), Decimal("99.5"), 1_900_800, 1_260, 7_773, 3_600,
+        tuple(one(n) for n in range(90)), outages, 3, 1_260,
+        (numbers.ProvidersDown(AT - timedelta(days=2), AT - timedelta(days=2) + timedelta(seconds=1_260)),),
     )  # fmt: skip
 
 

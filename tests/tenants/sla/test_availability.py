@@ -14,6 +14,7 @@ from kontor.tenants.sla.availability import Interval, IntervalKind, Measured, Sp
 NOVEMBER = Span(Month(2026, 11).start, Month(2026, 11).end)
 DAY_S = 24 * 3600
 DOWN, EXCLUDED, UNOBSERVED = IntervalKind.DOWN, IntervalKind.EXCLUDED, IntervalKind.UNOBSERVED
+PROVIDER_DOWN = IntervalKind.PROVIDER_DOWN
 
 
 def at(day: int, hour: int = 0, minute: int = 0, second: float = 0) -> datetime:
@@ -150,6 +151,7 @@ def test_two_parts_of_a_month_add_up_to_the_month(service: list[Span], intervals
         first.down_s + second.down_s,
         first.excluded_s + second.excluded_s,
         first.unobserved_s + second.unobserved_s,
+        first.provider_down_s + second.provider_down_s,
     )
 
 
@@ -170,7 +172,9 @@ def test_intervals_agree_with_counting_minutes_one_by_one(service: list[Span], i
             continue
         seconds["served"] += 60
         kinds = {one.kind for one in whole if one.start <= now < one.end}
-        kind = next((kind for kind in (EXCLUDED, DOWN, UNOBSERVED) if kind in kinds), None)
+        kind = next((kind for kind in (EXCLUDED, PROVIDER_DOWN, DOWN, UNOBSERVED) if kind in kinds), None)
         if kind is not None:
             seconds[kind] += 60
-    assert measured == Measured(seconds["served"], seconds[DOWN], seconds[EXCLUDED], seconds[UNOBSERVED])
+    excluded = seconds[EXCLUDED] + seconds[PROVIDER_DOWN]
+    expected = Measured(seconds["served"], seconds[DOWN], excluded, seconds[UNOBSERVED], seconds[PROVIDER_DOWN])
+    assert measured == expected

@@ -5,6 +5,7 @@ from datetime import timedelta
 import pytest
 from sqlalchemy import select
 
+from kontor.app.adapters import RecordedProviderOutages
 from kontor.core.clock import FixedClock, Month
 from kontor.core.db import Database
 from kontor.tenants.lifecycle.end import request_erasure
@@ -136,7 +137,7 @@ async def test_a_month_tells_seconds_and_outages(instance: ObservedInstance, clo
     clock.advance(timedelta(seconds=90))
 
     async with instance.database.uow(instance.tenant) as tx:
-        month = await month_of_service(tx, instance.tenant, Month(2026, 11))
+        month = await month_of_service(tx, instance.tenant, Month(2026, 11), RecordedProviderOutages())
 
     measured = month.measured
     assert (measured.in_service_s, measured.down_s, measured.excluded_s, measured.unobserved_s) == (80, 15, 20, 0)
@@ -149,7 +150,7 @@ async def test_silence_until_now_is_unobserved(instance: ObservedInstance, clock
     clock.advance(timedelta(seconds=100))
 
     async with instance.database.uow(instance.tenant) as tx:
-        month = await month_of_service(tx, instance.tenant, Month(2026, 11))
+        month = await month_of_service(tx, instance.tenant, Month(2026, 11), RecordedProviderOutages())
 
     assert (month.measured.in_service_s, month.measured.unobserved_s) == (100, 80)
     assert month.measured.availability == 1
@@ -164,7 +165,7 @@ async def test_the_strip_has_ninety_berlin_days_and_today_is_the_last(
     clock.advance(timedelta(seconds=40))
 
     async with instance.database.uow(instance.tenant) as tx:
-        strip = await daily_strip(tx, instance.tenant, clock.now())
+        strip = await daily_strip(tx, instance.tenant, clock.now(), RecordedProviderOutages())
 
     assert len(strip) == 90
     assert (strip[-1].day.isoformat(), strip[-1].measured.down_s) == ("2026-11-23", 30)

@@ -9,7 +9,7 @@ from pydantic import Field
 
 from kontor.app.api.ids import InstanceIdText, OutageIdText
 from kontor.app.api.schemas import Answer
-from kontor.app.http.deps import Caller, ClockDep, ContainerDep, DatabaseDep, scoped
+from kontor.app.http.deps import Caller, ContainerDep, scoped
 from kontor.app.http.errors import problems
 from kontor.core.clock import Month, month_of
 from kontor.core.errors import DomainError, Kind
@@ -49,6 +49,7 @@ class MeasuredOut(Answer):
     in_service_s: int
     down_s: int
     excluded_s: int = Field(description="hibernation, suspension and other time that does not count")
+    provider_down_s: int = Field(description="of `excluded_s`: every permitted provider of models was down")
     unobserved_s: int = Field(description="time that nobody observed: neither up nor down, not counted")
 
 
@@ -65,6 +66,13 @@ class OutageOut(Answer):
     ended_at: datetime | None = Field(description="null while it lasts")
 
 
+class ProvidersDownOut(Answer):
+    """A time in which every provider of models that your data residency permits was down."""
+
+    started_at: datetime
+    observed_until: datetime = Field(description="the last failed try, or when one answered again")
+
+
 class SlaOut(MeasuredOut):
     """A calendar month (Europe/Berlin) so far."""
 
@@ -74,6 +82,7 @@ class SlaOut(MeasuredOut):
     is_met: bool | None = Field(description="by the exact value, not by the rounded one; null: not measured")
     outages: list[OutageOut] = Field(description="the newest first, at most 500")
     outages_total: int
+    providers_down: list[ProvidersDownOut] = Field(description="excluded, and no outage of yours; the newest first")
 
 
 class DayOut(MeasuredOut):
@@ -95,7 +104,7 @@ async def read_sla(
         raise MonthInFuture
     async with container.database.uow(caller.tenant) as tx:
         plan = (await tenant_of(tx, caller.tenant)).plan
-        found = await month_of_service(tx, caller.tenant, asked)
+        found = await month_of_service(tx, caller.tenant, asked, container.provider_outages)
     target = container.prices.plans[plan].availability_pct
     outages = [
         OutageOut(
@@ -117,15 +126,19 @@ async def read_sla(
         is_met=found.measured.meets(target),
         outages=outages,
         outages_total=found.outages_total,
+        providers_down=[
+            ProvidersDownOut(started_at=one.start.astimezone(UTC), observed_until=one.end.astimezone(UTC))
+            for one in found.providers_down
+        ],
         **_seconds(found.measured),
     )
 
 
 @router.get("/sla/days", responses=problems())
-async def read_sla_days(caller: ReaderCaller, database: DatabaseDep, clock: ClockDep) -> list[DayOut]:
+async def read_sla_days(caller: ReaderCaller, container: ContainerDep) -> list[DayOut]:
     """The last ninety days, the oldest first; today is the last one."""
-    async with database.uow(caller.tenant) as tx:
-        strip = await daily_strip(tx, caller.tenant, clock.now())
+    async with container.database.uow(caller.tenant) as tx:
+        strip = await daily_strip(tx, caller.tenant, container.clock.now(), container.provider_outages)
     return [DayOut(day=one.day, **_seconds(one.measured)) for one in strip]
 
 
@@ -136,4 +149,5 @@ def _seconds(measured: Measured) -> dict[str, int | Decimal | None]:
         "down_s": measured.down_s,
         "excluded_s": measured.excluded_s,
         "unobserved_s": measured.unobserved_s,
+        "provider_down_s": measured.provider_down_s,
     }

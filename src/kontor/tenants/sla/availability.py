@@ -13,17 +13,25 @@ from enum import StrEnum
 from fractions import Fraction
 from typing import Final
 
+from kontor.core.spans import clipped, union, without
+
 
 class IntervalKind(StrEnum):
-    """What an interval is, when it is not up."""
+    """What an interval is, when it is not up. `PROVIDER_DOWN` is an exclusion that is told separately."""
 
     DOWN = "down"
     UNOBSERVED = "unobserved"
     EXCLUDED = "excluded"
+    PROVIDER_DOWN = "provider_down"
 
 
 # Where intervals overlap the first counts: an exclusion covers downtime, and what was seen to be down was seen.
-PRECEDENCE: Final = (IntervalKind.EXCLUDED, IntervalKind.DOWN, IntervalKind.UNOBSERVED)
+PRECEDENCE: Final = (
+    IntervalKind.EXCLUDED,
+    IntervalKind.PROVIDER_DOWN,
+    IntervalKind.DOWN,
+    IntervalKind.UNOBSERVED,
+)
 _SHOWN_PLACES: Final = Decimal("0.001")
 
 
@@ -46,12 +54,16 @@ class Interval:
 
 @dataclass(frozen=True, slots=True)
 class Measured:
-    """Whole seconds of a period: those in service, and which of them were down, excluded and unobserved."""
+    """Whole seconds of a period: those in service, and which of them were down, excluded and unobserved.
+
+    `provider_down_s` are those of the excluded ones in which every permitted provider of models was down.
+    """
 
     in_service_s: int
     down_s: int
     excluded_s: int
     unobserved_s: int
+    provider_down_s: int = 0
 
     @property
     def counted_s(self) -> int:
@@ -84,61 +96,29 @@ def measure(period: Span, in_service: Iterable[Span], intervals: Iterable[Interv
     and intervals is of no importance; they may overlap and stick out.
     """
     start, end = _second(period.start), _second(period.end)
-    served = _union(_clipped(((one.start, one.end) for one in in_service), start, end))
+    served = union(clipped(map(_seconds, in_service), start, end))
     left, seconds = served, dict.fromkeys(PRECEDENCE, 0)
     found = list(intervals)
     for kind in PRECEDENCE:
-        of_kind = _union(_clipped(((one.start, one.end) for one in found if one.kind is kind), start, end))
-        after = _without(left, of_kind)
+        of_kind = union(clipped((_seconds(one) for one in found if one.kind is kind), start, end))
+        after = without(left, of_kind)
         seconds[kind] = _length(left) - _length(after)
         left = after
     return Measured(
         in_service_s=_length(served),
         down_s=seconds[IntervalKind.DOWN],
-        excluded_s=seconds[IntervalKind.EXCLUDED],
+        excluded_s=seconds[IntervalKind.EXCLUDED] + seconds[IntervalKind.PROVIDER_DOWN],
         unobserved_s=seconds[IntervalKind.UNOBSERVED],
+        provider_down_s=seconds[IntervalKind.PROVIDER_DOWN],
     )
 
 
-_Seconds = list[tuple[int, int]]
+def _seconds(one: Span | Interval) -> tuple[int, int]:
+    return _second(one.start), _second(one.end)
 
 
 def _second(at: datetime) -> int:
     return int(at.timestamp() // 1)
-
-
-def _clipped(spans: Iterable[tuple[datetime, datetime]], start: int, end: int) -> _Seconds:
-    cut = ((max(start, _second(begin)), min(end, _second(stop))) for begin, stop in spans)
-    return [(begin, stop) for begin, stop in cut if begin < stop]
-
-
-def _union(spans: _Seconds) -> _Seconds:
-    merged: _Seconds = []
-    for begin, stop in sorted(spans):
-        if merged and begin <= merged[-1][1]:
-            merged[-1] = (merged[-1][0], max(merged[-1][1], stop))
-        else:
-            merged.append((begin, stop))
-    return merged
-
-
-def _without(spans: _Seconds, holes: _Seconds) -> _Seconds:
-    """Both are unions: sorted and disjoint. One walk over both."""
-    kept: _Seconds = []
-    at = 0
-    for span_begin, stop in spans:
-        begin = span_begin
-        while at < len(holes) and holes[at][1] <= begin:
-            at += 1
-        ahead = at
-        while ahead < len(holes) and holes[ahead][0] < stop:
-            if begin < holes[ahead][0]:
-                kept.append((begin, holes[ahead][0]))
-            begin = holes[ahead][1]
-            ahead += 1
-        if begin < stop:
-            kept.append((begin, stop))
-    return kept
 
 
 def _length(spans: Sequence[tuple[int, int]]) -> int:

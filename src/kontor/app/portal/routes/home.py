@@ -60,7 +60,7 @@ async def _overview(look: Look, member: Member, tenant: Tenant, view: AssistantV
         settings = await read_assistant(tx, member.tenant)
         used = total(await usage_of_month(tx, member.tenant, month))
         budget = await look.container.model_access.budget(tx, member.tenant)
-        served = await month_of_service(tx, member.tenant, month)
+        served = await month_of_service(tx, member.tenant, month, look.container.provider_outages)
         people = await members.list_members(tx, member.tenant)
         waiting = await inbox.count_waiting(tx, member.tenant) if member.role in ADMINS else 0
         own = Origin(Channel.PORTAL, member.person)

@@ -77,8 +77,8 @@ async def availability(look: LookDep, month: MonthText = "") -> Response:
     chosen = chosen_month(month, present)
     async with look.container.database.uow(member.tenant) as tx:
         plan = (await tenant_of(tx, member.tenant)).plan
-        found = await month_of_service(tx, member.tenant, chosen)
-        strip = await daily_strip(tx, member.tenant, now)
+        found = await month_of_service(tx, member.tenant, chosen, look.container.provider_outages)
+        strip = await daily_strip(tx, member.tenant, now, look.container.provider_outages)
     page = numbers.AvailabilityPage(
         chosen,
         month_choices(present, chosen),
@@ -91,6 +91,8 @@ async def availability(look: LookDep, month: MonthText = "") -> Response:
         tuple(map(_uptime, strip)),
         tuple(map(_outage, found.outages)),
         found.outages_total,
+        found.measured.provider_down_s,
+        tuple(numbers.ProvidersDown(one.start, one.end) for one in found.providers_down),
     )
     return await look.show(page, "availability")
 

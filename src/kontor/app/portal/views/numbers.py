@@ -184,10 +184,23 @@ class OutageRow:
 
 
 @dataclass(frozen=True, slots=True)
+class ProvidersDown:
+    """A time in which every permitted provider of models was down, as far as it was observed."""
+
+    started_at: datetime
+    until: datetime
+
+    @property
+    def seconds(self) -> int:
+        """How long."""
+        return round((self.until - self.started_at).total_seconds())
+
+
+@dataclass(frozen=True, slots=True)
 class AvailabilityPage:
     """A month's availability by the formula of the contract, and the last 90 days.
 
-    `outages` are the newest of `outages_total`.
+    `outages` are the newest of `outages_total`; `provider_down_s` is part of `excluded_s`.
     """
 
     template: ClassVar[str] = "numbers/availability.html"
@@ -202,3 +215,5 @@ class AvailabilityPage:
     days: tuple[DayUptime, ...]
     outages: tuple[OutageRow, ...]
     outages_total: int
+    provider_down_s: int
+    providers_down: tuple[ProvidersDown, ...]
