@@ -17,6 +17,7 @@ _BUFFER: Final = memoryview(bytearray(64 * 1024))
 
 _MOST_HEADERS: Final = 200
 _MOST_HEAD_BYTES: Final = 64 * 1024
+_VERSIONS: Final = frozenset({"1.0", "1.1"})
 _SWITCHING: Final = 101
 _OK: Final = 200
 
@@ -153,10 +154,8 @@ class Connection(asyncio.BufferedProtocol):
         self.has_received = True
         try:
             self._parser.feed_data(data)
-        except httptools.HttpParserUpgrade:
-            self._fail(CutOff("the provider wants another protocol"))
-        except httptools.HttpParserError as error:
-            self._fail(CutOff(f"broken HTTP: {error}"))
+        except (httptools.HttpParserError, httptools.HttpParserUpgrade) as error:
+            self._fail(CutOff(f"broken HTTP: {error.__context__ or error}"))
         if not self._has_head:
             self._head_bytes += nbytes
             if self._head_bytes > _MOST_HEAD_BYTES:
@@ -188,9 +187,13 @@ class Connection(asyncio.BufferedProtocol):
 
     def on_headers_complete(self) -> None:
         self.status = self._parser.get_status_code()
-        if self.status < _OK and self.status != _SWITCHING:  # 100, 103: the real head follows
+        if self._parser.get_http_version() not in _VERSIONS or self.status == _SWITCHING:
+            raise httptools.HttpParserCallbackError("the provider wants another protocol")
+        if self.status < _OK:  # 100, 103: the real head follows
             self.headers = {}
             return
+        if self.headers.get(b"content-encoding", b"identity") != b"identity":
+            raise httptools.HttpParserCallbackError("the answer is packed, which nobody asked for")
         self._has_head = True
         self._keeps_alive = self._parser.should_keep_alive()
 

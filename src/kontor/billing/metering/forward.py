@@ -196,11 +196,14 @@ class Forwarder:
             self._close(made, estimate(len(made.sent), 0), Outcome.CUT)
             return self._failed(made, Ended.ELSEWHERE, Cause.CUT, error)
         answer = _object(body)
-        tokens = made.order.dialect.counted(answer) if answer is not None else None
-        self._close(made, tokens or estimate(len(made.sent), len(body)), Outcome.ANSWERED)
+        if answer is None:
+            self._close(made, estimate(len(made.sent), len(body)), Outcome.CUT)
+            return self._failed(made, Ended.ELSEWHERE, Cause.CUT, None, status=response.status, size=len(body))
+        tokens = made.order.dialect.counted(answer) or estimate(len(made.sent), len(body))
+        self._close(made, tokens, Outcome.ANSWERED)
         self.health.succeeded(made.deployment.name)
         talk, missing = made.order.dialect.talk, made.order.missing
-        if missing is not None and answer is not None and talk is not None and talk.complete(answer, missing):
+        if missing is not None and talk is not None and talk.complete(answer, missing):
             body = orjson.dumps(answer)
         kind = response.headers.get(b"content-type", JSON)
         await caller.answer(body, status=response.status, kind=kind, x_request_id=str(made.ticket.call.id))

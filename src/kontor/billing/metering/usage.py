@@ -24,7 +24,7 @@ class Outcome(StrEnum):
 
     ANSWERED = "answered"
     DISCONNECTED = "disconnected"  # the caller went away before the end
-    CUT = "cut"  # the provider broke off after its first byte
+    CUT = "cut"  # the provider broke off after its first byte, or sent what is no answer
     REFUSED = "refused"  # the provider answered with an error status
     TIMEOUT = "timeout"  # the provider took the request and did not answer in time
     FAILED = "failed"  # the provider closed the connection without an answer
