@@ -22,7 +22,7 @@ from kontor.core.clock import SystemClock
 from kontor.core.ids import GatewayKeyId, InstanceId, TenantId, new_id
 from support.scripted import Provider, Script, provider
 
-FAST = Timeouts(connect_s=1, first_byte_s=0.2, between_chunks_s=0.2, total_s=5)
+FAST = Timeouts(connect_s=1, first_byte_s=0.2, between_chunks_s=0.2, total_s=1)
 ANSWER = {
     "choices": [{"finish_reason": "stop", "message": {"content": "Ja."}}],
     "usage": {"prompt_tokens": 5, "completion_tokens": 2},

@@ -2,10 +2,12 @@
 
 import os
 import signal
+import socket
 import stat
 import subprocess
 import sys
 from collections.abc import AsyncIterator, Iterator
+from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -21,7 +23,7 @@ from kontor.core.settings import default_cache_dir
 from kontor.tenants.provisioning import install
 from kontor.tenants.provisioning.fake import FakeRuntime
 from kontor.tenants.provisioning.local import LocalRuntime, stop_all
-from kontor.tenants.provisioning.local.record import Place
+from kontor.tenants.provisioning.local.record import FIRST_UID, Place, Record
 from kontor.tenants.provisioning.openclaw_config import workspace_files
 from kontor.tenants.provisioning.runtime import Observed, Runtime, RuntimeFailure
 from kontor.tenants.provisioning.spec import RELEASE, InstanceSpec
@@ -98,6 +100,16 @@ async def ask(endpoint: str, spec: InstanceSpec, text: str, conversation: str = 
     return "".join(part.text for part in parts if isinstance(part, Delta)), tokens[-1]
 
 
+async def status_with(endpoint: str, token: str) -> int:
+    async with httpx.AsyncClient(trust_env=False) as client:
+        answer = await client.post(
+            f"{endpoint}/v1/chat/completions",
+            json={"model": "openclaw", "messages": [{"role": "user", "content": "hi"}]},
+            headers={"authorization": f"Bearer {token}"},
+        )
+    return answer.status_code
+
+
 async def test_an_instance_lives_from_start_to_deletion(runtime: Runtime, model: str) -> None:
     spec = spec_for(model)
     assert (await runtime.observe(spec.instance)).state is Observed.ABSENT
@@ -106,6 +118,7 @@ async def test_an_instance_lives_from_start_to_deletion(runtime: Runtime, model:
     await runtime.ensure(spec)
     endpoint = await ready(runtime, spec.instance)
 
+    assert await status_with(endpoint, token="another") == 401
     assert list(await runtime.observe_all()) == [spec.instance]
     first, tokens = await ask(endpoint, spec, "Mein Name ist Jürgen.")
     second, _ = await ask(endpoint, spec, "Wie heiße ich?")
@@ -149,53 +162,44 @@ async def test_files_of_an_unknown_instance_are_refused(runtime: Runtime, model:
         await runtime.write_files(spec_for(model).instance, {"AGENTS.md": "x"}, 1)
 
 
-async def test_a_wrong_token_opens_nothing(runtime: Runtime, model: str) -> None:
-    spec = spec_for(model)
-    await runtime.ensure(spec)
-    endpoint = await ready(runtime, spec.instance)
-
-    async with httpx.AsyncClient(trust_env=False) as client:
-        refused = await client.post(
-            f"{endpoint}/v1/chat/completions",
-            json={"model": "openclaw", "messages": [{"role": "user", "content": "hi"}]},
-            headers={"authorization": "Bearer another"},
-        )
-
-    assert refused.status_code == 401
-
-
 @pytest.mark.openclaw
-async def test_a_process_is_hardened_adopted_and_restarted(folder: Path, model: str) -> None:
-    os.environ["OPENAI_API_KEY"] = "a-secret-of-the-control-plane"
+async def test_a_process_leaves_a_taken_port_is_hardened_adopted_alone_on_its_state_and_restarted(
+    folder: Path, model: str
+) -> None:
     spec = spec_for(model)
-    first = LocalRuntime(folder / "instances", CACHE)
-    try:
-        await first.ensure(spec)
-    finally:
-        del os.environ["OPENAI_API_KEY"]
-    await ready(first, spec.instance)
     place = Place(folder / "instances", spec.instance)
+    first = LocalRuntime(folder / "instances", CACHE)
+    with listening() as taken, secret_in_our_environment():
+        place.create()
+        place.write(Record(uid=FIRST_UID if os.geteuid() == 0 else None, port=taken))
+        await first.ensure(spec)
+        endpoint = await ready(first, spec.instance)
+    assert endpoint != f"http://127.0.0.1:{taken}"
     record = place.read()
     assert record is not None
     assert record.pid is not None
     process = psutil.Process(record.pid)
-
-    assert stat.S_IMODE(place.home.stat().st_mode) == 0o700
-    assert "a-secret-of-the-control-plane" not in Path(f"/proc/{record.pid}/environ").read_text()
-    if os.geteuid() == 0:
-        assert process.uids().real == record.uid == place.home.stat().st_uid != 0
-        status = Path(f"/proc/{record.pid}/status").read_text()
-        assert "NoNewPrivs:\t1" in status
-        assert "CapEff:\t0000000000000000" in status
+    is_hardened(process, place, record)
 
     second = LocalRuntime(folder / "instances", CACHE)
     assert (await second.observe(spec.instance)).state is Observed.READY
     await second.ensure(spec)
     assert place.read() == record
 
+    # The record forgets the process, as after a restore of an old folder: another one is started beside it.
+    place.write(replace(record, pid=None, started_at_s=None))
+    await second.ensure(spec)
+
+    async def failed() -> str | None:
+        seen = await second.observe(spec.instance)
+        return seen.code if seen.state is Observed.FAILED else None
+
+    assert await eventually(failed, within_s=READY_S) == "exit_78"
+    place.write(record)
+    assert (await second.observe(spec.instance)).state is Observed.READY
+
     process.send_signal(signal.SIGKILL)
-    first_child = first._children[spec.instance]
-    first_child.wait(timeout=10)
+    first._children[spec.instance].wait(timeout=10)
     seen = await second.observe(spec.instance)
     assert (seen.state, seen.code) == (Observed.FAILED, "crashed")
     assert not psutil.pid_exists(record.pid)
@@ -205,6 +209,35 @@ async def test_a_process_is_hardened_adopted_and_restarted(folder: Path, model: 
     assert not place.root.exists()
     await first.close()
     await second.close()
+
+
+@contextmanager
+def listening() -> Iterator[int]:
+    """Somebody else's port."""
+    with socket.socket() as owner:
+        owner.bind(("127.0.0.1", 0))
+        owner.listen()
+        yield owner.getsockname()[1]
+
+
+@contextmanager
+def secret_in_our_environment() -> Iterator[None]:
+    os.environ["OPENAI_API_KEY"] = "a-secret-of-the-control-plane"
+    try:
+        yield
+    finally:
+        del os.environ["OPENAI_API_KEY"]
+
+
+def is_hardened(process: psutil.Process, place: Place, record: Record) -> None:
+    """Its folder is its own, it knows nothing of ours, and as root's child it is nobody."""
+    assert stat.S_IMODE(place.home.stat().st_mode) == 0o700
+    assert "a-secret-of-the-control-plane" not in Path(f"/proc/{process.pid}/environ").read_text()
+    if os.geteuid() == 0:
+        assert process.uids().real == record.uid == place.home.stat().st_uid != 0
+        status = Path(f"/proc/{process.pid}/status").read_text()
+        assert "NoNewPrivs:\t1" in status
+        assert "CapEff:\t0000000000000000" in status
 
 
 @pytest.mark.openclaw
@@ -236,53 +269,6 @@ asyncio.run(main())
     assert stop_all(folder / "instances") == 1
     assert (await adopted.observe(instance)).state is Observed.STOPPED
     await adopted.close()
-
-
-@pytest.mark.openclaw
-async def test_a_taken_port_is_left_to_its_owner(folder: Path, model: str) -> None:
-    import socket
-
-    runtime = LocalRuntime(folder / "instances", CACHE)
-    spec = spec_for(model)
-    place = Place(folder / "instances", spec.instance)
-    with socket.socket() as owner:
-        owner.bind(("127.0.0.1", 0))
-        owner.listen()
-        taken = owner.getsockname()[1]
-        place.create()
-        from kontor.tenants.provisioning.local.record import FIRST_UID, Record
-
-        place.write(Record(uid=FIRST_UID if os.geteuid() == 0 else None, port=taken))
-
-        await runtime.ensure(spec)
-        endpoint = await ready(runtime, spec.instance)
-
-    assert endpoint != f"http://127.0.0.1:{taken}"
-    await runtime.close()
-
-
-@pytest.mark.openclaw
-async def test_a_second_process_on_the_same_state_ends_with_78_and_is_told(folder: Path, model: str) -> None:
-    runtime = LocalRuntime(folder / "instances", CACHE)
-    spec = spec_for(model)
-    await runtime.ensure(spec)
-    await ready(runtime, spec.instance)
-    place = Place(folder / "instances", spec.instance)
-    record = place.read()
-    assert record is not None
-    # The record forgets the process, as after a restore of an old folder: a second one is started beside it.
-    place.write(replace(record, pid=None, started_at_s=None))
-
-    await runtime.ensure(spec)
-
-    async def failed() -> str | None:
-        seen = await runtime.observe(spec.instance)
-        return seen.code if seen.state is Observed.FAILED else None
-
-    code = await eventually(failed, within_s=READY_S)
-    place.write(record)
-    assert code == "exit_78"
-    await runtime.close()
 
 
 async def test_a_missing_installation_says_which_command_makes_one(folder: Path, model: str) -> None:
