@@ -1,5 +1,6 @@
 """The same turns with the real OpenClaw and the built-in model behind it."""
 
+import asyncio
 import os
 from collections.abc import AsyncIterator, Iterator
 from contextlib import aclosing
@@ -31,32 +32,28 @@ CACHE = Path(os.environ.get("KONTOR_CACHE_DIR") or default_cache_dir())
 COLLEAGUE = Actor("person", "prs_colleague")
 
 
-@pytest.fixture
+@pytest.fixture(scope="module")
 def model_url() -> Iterator[str]:
     with served(application(CONTROL_TOKEN)) as url:
         yield url
 
 
-@pytest.fixture
-async def talk(database: Database, model_url: str) -> AsyncIterator[Talk]:
-    """A tenant whose assistant is OpenClaw."""
+@pytest.fixture(scope="module")
+def assistant_url(model_url: str) -> Iterator[str]:
+    """OpenClaw, which all tests here talk to in conversations of their own."""
     with open_folder() as folder:
-        runtime = LocalRuntime(folder / "instances", CACHE)
-        spec = _spec(model_url)
         try:
-            await runtime.ensure(spec)
-
-            async def endpoint() -> str | None:
-                seen = await runtime.observe(spec.instance)
-                return seen.endpoint if seen.state is Observed.READY else None
-
-            url = await eventually(endpoint, within_s=READY_S, what="the assistant is ready")
-            made = await Talk(database, ScriptedInstance(), url).open()
-            yield made
-            await made.close()
+            yield asyncio.run(_started(folder / "instances", _spec(model_url)))
         finally:
-            await runtime.close()
             stop_all(folder / "instances")
+
+
+@pytest.fixture
+async def talk(database: Database, assistant_url: str) -> AsyncIterator[Talk]:
+    """A tenant whose assistant it is."""
+    made = await Talk(database, ScriptedInstance(), assistant_url).open()
+    yield made
+    await made.close()
 
 
 async def test_the_assistant_remembers_is_silent_for_a_human_and_learns_what_was_said(
@@ -104,6 +101,20 @@ async def test_hanging_up_in_the_middle_leaves_the_assistant_able_to_answer(talk
     stored = await talk.messages(turn.conversation)
     assert [one.outcome for one in stored] == ["cut", "cut", "complete", "complete"]
     assert again.text
+
+
+async def _started(instances: Path, spec: InstanceSpec) -> str:
+    runtime = LocalRuntime(instances, CACHE)
+
+    async def endpoint() -> str | None:
+        seen = await runtime.observe(spec.instance)
+        return seen.endpoint if seen.state is Observed.READY else None
+
+    try:
+        await runtime.ensure(spec)
+        return await eventually(endpoint, within_s=READY_S, what="the assistant is ready")
+    finally:
+        await runtime.close()
 
 
 def _spec(model_url: str) -> InstanceSpec:
