@@ -5,6 +5,8 @@ from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from typing import Final
 
+from sqlalchemy import select
+
 from kontor.app.providers import catalogue_of, engaged
 from kontor.billing import queries
 from kontor.billing.metering import gateway_keys
@@ -61,6 +63,12 @@ class MeteredKeys:
     async def unpause(self, tx: Tx, tenant: TenantId) -> None:
         """The tenant's keys work again."""
         await gateway_keys.set_key_state(tx, tenant, "active")
+
+    async def follow_language(self, tx: Tx, tenant: TenantId) -> None:
+        """Refusals are in the tenant's present language; one that is gone has none."""
+        language = await tx.scalar(select(Tenant.language).where(Tenant.id == tenant).with_for_update())
+        if language is not None:
+            await gateway_keys.set_key_language(tx, tenant, as_lang(language) or DEFAULT)
 
     async def revoke_instance(self, tx: Tx, instance: InstanceId) -> None:
         """The instance's keys are refused for ever."""

@@ -9,7 +9,7 @@ from kontor.billing.metering.policy.meaning import meaning_of
 from kontor.core.db import Tx
 from kontor.core.events import Reactions
 from kontor.core.ids import TenantId
-from kontor.tenants.events import AssistantRemoved, TenantResumed, TenantSuspended
+from kontor.tenants.events import AssistantRemoved, CompanyChanged, TenantResumed, TenantSuspended
 from kontor.tenants.leaving.eraser import advance_at_once
 from kontor.tenants.model import Tenant, TenantState
 from kontor.tenants.people.budget_letter import notify_of_budget
@@ -35,6 +35,22 @@ def reactions(container: Container) -> Reactions:
                 named = [(meaning_of(one.category).name, one.hits) for one in hits]
                 await tell_operators(tx, links, event.tenant, named, hit_alerts.DAYS)
 
+    async def go_on_with_the_erasure(event: AssistantRemoved) -> None:
+        await advance_at_once(database, event.tenant)
+
+    return {
+        AllowanceReached: [tell_who_pays],
+        PolicyHitsPiledUp: [tell_the_operator_of_hits],
+        HumanRequested: [tell_members_that_a_human_is_wanted],
+        AssistantRemoved: [go_on_with_the_erasure],
+        **_of_keys(container),
+    }
+
+
+def _of_keys(container: Container) -> Reactions:
+    """What the gateway has to know of a tenant stands in its keys."""
+    database = container.database
+
     async def pause_keys(event: TenantSuspended) -> None:
         async with database.system_uow() as tx:
             if await is_suspended(tx, event.tenant):
@@ -45,14 +61,12 @@ def reactions(container: Container) -> Reactions:
             if not await is_suspended(tx, event.tenant):
                 await container.keys.unpause(tx, event.tenant)
 
-    async def go_on_with_the_erasure(event: AssistantRemoved) -> None:
-        await advance_at_once(database, event.tenant)
+    async def speak_its_language(event: CompanyChanged) -> None:
+        async with database.system_uow() as tx:
+            await container.keys.follow_language(tx, event.tenant)
 
     return {
-        AllowanceReached: [tell_who_pays],
-        PolicyHitsPiledUp: [tell_the_operator_of_hits],
-        HumanRequested: [tell_members_that_a_human_is_wanted],
-        AssistantRemoved: [go_on_with_the_erasure],
+        CompanyChanged: [speak_its_language],
         TenantSuspended: [pause_keys],
         TenantResumed: [unpause_keys],
     }

@@ -27,6 +27,10 @@ class GatewayKeys(Protocol):
         """The tenant's keys work again. A second call changes nothing."""
         ...
 
+    async def follow_language(self, tx: Tx, tenant: TenantId) -> None:
+        """Refusals are in the tenant's present language. A second call changes nothing."""
+        ...
+
     async def revoke_instance(self, tx: Tx, instance: InstanceId) -> None:
         """The instance's keys are refused for ever. A second call changes nothing."""
         ...
