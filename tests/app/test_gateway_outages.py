@@ -7,7 +7,6 @@ from pathlib import Path
 from typing import Any
 
 import asyncpg
-import httpx
 import pytest
 
 from kontor.billing.metering.outages.queries import outages_since, times_all_down
@@ -158,20 +157,7 @@ async def test_two_gateways_write_a_row_each_and_both_are_one_outage(world: Worl
 async def test_an_outage_while_postgres_is_away_is_written_when_that_is_back(world: World) -> None:
     world.start()
     assert await world.ask() == ["Gern."]
-    rig = world.rig
-    [[name]] = await rig.rows("SELECT quote_ident(current_database())")
-    await rig.rows(f"ALTER DATABASE {name} CONNECTION LIMIT 0")
-    try:
-        await rig.rows(
-            "SELECT pg_terminate_backend(pid) FROM pg_stat_activity "
-            "WHERE usename = 'kontor_gateway' AND datname = current_database()"
-        )
-
-        async def is_away() -> bool:
-            async with httpx.AsyncClient() as http:
-                return (await http.get(f"{rig.gateway.url}/readyz")).json()["postgres"] is False
-
-        await eventually(is_away)
+    async with world.rig.without_postgres():
         world.one.is_down = True
         await world.ask(5)
         world.one.is_down = False
@@ -183,8 +169,6 @@ async def test_an_outage_while_postgres_is_away_is_written_when_that_is_back(wor
 
         await eventually(answers_again, within_s=30)
         assert await world.rows() == []
-    finally:
-        await rig.rows(f"ALTER DATABASE {name} CONNECTION LIMIT -1")
 
     async def is_written() -> bool:
         return [row["ended_at"] is not None for row in await world.rows()] == [True]

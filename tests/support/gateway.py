@@ -1,6 +1,8 @@
 """A gateway as a process on a test's database, with tenants that have keys."""
 
 import base64
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -127,6 +129,26 @@ class GatewayRig:
             return list(await connection.fetch(sql, *values))
         finally:
             await connection.close()
+
+    @asynccontextmanager
+    async def without_postgres(self) -> AsyncIterator[None]:
+        """Everybody but the superuser is locked out and the gateway's connections are cut, as in an outage."""
+        [[name]] = await self.rows("SELECT quote_ident(current_database())")
+        await self.rows(f"ALTER DATABASE {name} CONNECTION LIMIT 0")
+        try:
+            await self.rows(
+                "SELECT pg_terminate_backend(pid) FROM pg_stat_activity "
+                "WHERE usename = 'kontor_gateway' AND datname = current_database()"
+            )
+
+            async def is_away() -> bool:
+                async with httpx.AsyncClient() as http:
+                    return (await http.get(f"{self.gateway.url}/readyz")).json()["postgres"] is False
+
+            await eventually(is_away)
+            yield
+        finally:
+            await self.rows(f"ALTER DATABASE {name} CONNECTION LIMIT -1")
 
     async def events(self, of: Assistant | None = None) -> list[asyncpg.Record]:
         """The assistant's usage events in the order of their calls, once the journal is empty."""

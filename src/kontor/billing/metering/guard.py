@@ -3,21 +3,19 @@
 Hits are counted by tenant, Berlin day and category, never with a word of what was said, and written by `write`.
 """
 
-import collections
 from collections.abc import Mapping
-from datetime import date
 from typing import Final
-from uuid import UUID
 
 import asyncpg
 from prometheus_client import Counter
 
+from kontor.billing.metering.day_counts import DayCounts
 from kontor.billing.metering.dialects.dialect import Asked, Missing, Talk
 from kontor.billing.metering.keys import Key
 from kontor.billing.metering.policy.classifier import Category, Classifier
 from kontor.billing.metering.policy.notices import needs_notice
 from kontor.billing.metering.policy.packs import GENERAL, Pack
-from kontor.core.clock import Clock, day_of
+from kontor.core.clock import Clock
 from kontor.core.i18n import Lang
 from kontor.core.ids import TenantId
 
@@ -44,8 +42,7 @@ class Guard:
     def __init__(self, packs: Mapping[str, Pack], classifier: Classifier, clock: Clock) -> None:
         self._packs = packs
         self._classifier = classifier
-        self._clock = clock
-        self._hits: collections.Counter[tuple[UUID, date, str]] = collections.Counter()
+        self._hits = DayCounts(clock, _WRITE)
         self._systems: dict[tuple[str, Lang], str] = {}
 
     def replace(self, packs: Mapping[str, Pack]) -> None:
@@ -75,20 +72,13 @@ class Guard:
         finding = self._classifier.classify(said)
         if finding is None:
             return None
-        self._hits[tenant, day_of(self._clock.now()), finding.category.value] += 1
+        self._hits.note(tenant, finding.category.value)
         HITS.labels(finding.category.value).inc()
         return finding.category
 
     async def write(self, connection: asyncpg.Connection) -> None:
         """What was counted is in Postgres, but for erased tenants. A failure keeps the counts for the next time."""
-        hits = dict(self._hits)
-        if not hits:
-            return
-        columns = zip(*((*place, count) for place, count in hits.items()), strict=True)
-        await connection.execute(_WRITE, *(list(column) for column in columns))
-        for place, count in hits.items():
-            self._hits[place] -= count
-        self._hits = +self._hits
+        await self._hits.write(connection)
 
     def _pack(self, key: Key) -> Pack:
         return self._packs.get(key.pack) or self._packs[GENERAL]

@@ -1,17 +1,9 @@
-"""How many requests of each tenant were refused, by Berlin day and code: /metrics has no tenant.
+"""How many requests of each tenant were refused, by Berlin day and code."""
 
-Counted in memory and written each second, so a process that is killed loses the last one. Nothing of what was said.
-"""
-
-import collections
-from datetime import date
 from typing import Final
-from uuid import UUID
 
-import asyncpg
-
-from kontor.core.clock import Clock, day_of
-from kontor.core.ids import TenantId
+from kontor.billing.metering.day_counts import DayCounts
+from kontor.core.clock import Clock
 
 # Not for a tenant that was erased in the meantime.
 _WRITE: Final = """
@@ -22,24 +14,8 @@ ON CONFLICT (tenant_id, day, code) DO UPDATE SET requests = r.requests + exclude
 """
 
 
-class Refusals:
-    """The counts of this process."""
+class Refusals(DayCounts):
+    """By code."""
 
     def __init__(self, clock: Clock) -> None:
-        self._clock = clock
-        self._counts: collections.Counter[tuple[UUID, date, str]] = collections.Counter()
-
-    def note(self, tenant: TenantId, code: str) -> None:
-        """A request of the tenant was refused."""
-        self._counts[tenant, day_of(self._clock.now()), code] += 1
-
-    async def write(self, connection: asyncpg.Connection) -> None:
-        """What was counted is in Postgres. A failure keeps the counts for the next time."""
-        counts = dict(self._counts)
-        if not counts:
-            return
-        columns = zip(*((*place, count) for place, count in counts.items()), strict=True)
-        await connection.execute(_WRITE, *(list(column) for column in columns))
-        for place, count in counts.items():
-            self._counts[place] -= count
-        self._counts = +self._counts
+        super().__init__(clock, _WRITE)
