@@ -1,16 +1,19 @@
 """The upstream client against a scripted server: what good, broken, slow and vanishing providers do to a call."""
 
 import asyncio
+import os
 import ssl
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from pathlib import Path
+from urllib.parse import urlsplit
 
 import pytest
 
-from kontor.billing.metering.connection import CutOff, NoAnswer, NotConnected, Slow
+from kontor.billing.metering.connection import Connection, CutOff, NoAnswer, NotConnected, Slow
 from kontor.billing.metering.upstream import Response, Timeouts, Upstream
 from support.certificates import self_signed
+from support.eventually import eventually
 from support.scripted import Provider, Script, provider
 
 OK = b"HTTP/1.1 200 OK\r\ncontent-type: text/plain\r\n"
@@ -174,6 +177,89 @@ async def test_bytes_after_an_answer_do_not_become_the_next_answer() -> None:
                 assert (await call(client))[1] == b"hello"
             except CutOff:
                 continue
+
+
+async def test_what_was_not_read_of_an_answer_is_no_part_of_the_next() -> None:
+    async with upstream(OK + b"content-length: 4\r\n\r\nevil", HELLO) as (client, _):
+        async with await client.post("/x", {}, b"{}"):
+            await asyncio.sleep(0.05)  # all of it has come
+
+        assert (await call(client))[1] == b"hello"
+
+
+async def test_what_came_before_anybody_looked_is_not_the_answer_to_the_next_request() -> None:
+    async with upstream(HELLO) as (client, provider):
+        await call(client)
+        [writer] = provider.open
+        os.write(writer.get_extra_info("socket").fileno(), OK + b"content-length: 4\r\n\r\nevil")
+
+        assert (await call(client))[1] == b"hello"
+
+    assert provider.connections == 2
+
+
+async def test_an_answer_before_the_first_request_is_not_its_answer() -> None:
+    async def hasty(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        writer.write(HELLO)
+        await reader.read(-1)
+
+    async with provider(hasty) as (url, _):
+        address = urlsplit(url)
+        _, connection = await asyncio.get_running_loop().create_connection(Connection, address.hostname, address.port)
+
+        async def has_ended() -> bool:
+            return connection._error is not None
+
+        await eventually(has_ended)
+        with pytest.raises(NotConnected):
+            await connection.request(b"GET / HTTP/1.1\r\n\r\n", 1)
+
+
+async def test_a_connection_on_which_a_request_is_still_being_sent_takes_no_other() -> None:
+    async def answers_at_once(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        await reader.readuntil(b"\r\n\r\n")
+        writer.write(HELLO)
+        await asyncio.sleep(3600)
+
+    async with upstream(answers_at_once) as (client, provider):
+        for _ in range(2):
+            async with await client.post("/x", {}, bytes(20_000_000)) as response:
+                assert await response.body(100) == b"hello"
+
+        assert provider.connections == 2
+
+
+async def test_a_trailer_changes_no_header() -> None:
+    chunked = b"transfer-encoding: chunked\r\n\r\n5\r\nhello\r\n0\r\ncontent-type: text/html\r\n\r\n"
+    async with upstream(OK + chunked) as (client, _):
+        response, body = await call(client)
+
+    assert (response.headers[b"content-type"], body) == (b"text/plain", b"hello")
+
+
+async def test_an_answer_has_its_time_however_much_of_it_is_at_hand() -> None:
+    async def flood(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        await reader.readuntil(b"\r\n\r\n")
+        writer.write(OK + b"\r\n")
+        while True:
+            writer.write(b"x" * 65_536)
+            await writer.drain()
+
+    async with (
+        upstream(flood, timeouts=Timeouts(total_s=0.1)) as (client, _),
+        await client.post("/x", {}, b"") as response,
+    ):
+        assert await response.chunk()
+        await asyncio.sleep(0.15)  # a caller that reads slowly
+
+        with pytest.raises(Slow, match=r"0\.1 s"):
+            await response.chunk()
+
+
+@pytest.mark.parametrize("kind", [b"text/event-stream", b"Text/Event-Stream; charset=utf-8"])
+async def test_a_stream_is_known_by_its_type(kind: bytes) -> None:
+    async with upstream(b"HTTP/1.1 200 OK\r\nContent-Type: " + kind + b"\r\ncontent-length: 0\r\n\r\n") as (client, _):
+        assert (await call(client))[0].is_stream
 
 
 async def test_a_slow_reader_makes_the_provider_wait() -> None:

@@ -25,6 +25,7 @@ class Provider:
         except (ConnectionError, asyncio.IncompleteReadError):
             pass
         finally:
+            self.open.discard(writer)
             writer.close()
 
     async def request(self, reader: asyncio.StreamReader) -> bytes:
@@ -55,6 +56,6 @@ async def provider(*answers: bytes | Script) -> AsyncIterator[tuple[str, Provide
         yield f"http://127.0.0.1:{server.sockets[0].getsockname()[1]}/base", made
     finally:
         server.close()
-        for writer in made.open:
+        for writer in list(made.open):
             writer.close()
         await asyncio.sleep(0)

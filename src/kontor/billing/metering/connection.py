@@ -1,11 +1,13 @@
 """One connection to a provider: asyncio Protocol and httptools, nothing between them.
 
-Owns reading: one response at a time, no more than 96 KB of it waiting in memory. Pool and timeouts: upstream.
+Owns reading: one response at a time, no more than 96 KB of it waiting in memory. What comes without having been asked
+for ends the connection: it must never be taken for the next answer. Pool and timeouts: upstream.
 """
 
 # ruff: noqa: D102 - the callbacks have the names and meanings of asyncio and httptools
 
 import asyncio
+import select
 from collections import deque
 from typing import Final, cast
 
@@ -17,6 +19,8 @@ _BUFFER: Final = memoryview(bytearray(64 * 1024))
 
 _MOST_HEADERS: Final = 200
 _MOST_HEAD_BYTES: Final = 64 * 1024
+"""In heads, trailers and extensions of chunks: what may come without a byte of a body in between."""
+
 _VERSIONS: Final = frozenset({"1.0", "1.1"})
 _SWITCHING: Final = 101
 _OK: Final = 200
@@ -57,29 +61,36 @@ class Connection(asyncio.BufferedProtocol):
         self._is_paused = False
         self._waiter: asyncio.Future[None] | None = None
         self._error: UpstreamError | None = None
+        self._unread = select.poll()
         self._start()
+        self.is_complete = True  # nothing is due before the first request
 
     def _start(self) -> None:
         self._parser = httptools.HttpResponseParser(self)
         self.status = 0
         self.headers: dict[bytes, bytes] = {}
-        self._header_count = self._head_bytes = 0
+        self._header_count = self._bare_bytes = 0
         self.has_received = self._has_head = self.is_complete = False
         self._keeps_alive = False
 
     @property
     def is_reusable(self) -> bool:
-        """Whether another request may be sent."""
-        return self._keeps_alive and self.is_complete and self._error is None and not self._is_closing()
+        """Whether another request may be sent: the provider has read the one before, and we its answer."""
+        if not self._keeps_alive or not self.is_complete or self._chunks or self._error is not None:
+            return False
+        transport = self._transport
+        return transport is not None and not transport.is_closing() and not transport.get_write_buffer_size()
 
-    def _is_closing(self) -> bool:
-        return self._transport is None or self._transport.is_closing()
+    @property
+    def has_unread(self) -> bool:
+        """Whether the provider has sent something, or hung up, and the loop has not come to tell us yet."""
+        return bool(self._unread.poll(0))
 
     async def request(self, data: bytes, within_s: float) -> None:
-        """Sends; returns when the response's head has come. Raises NoAnswer, Slow."""
+        """Sends; returns when the response's head has come. Raises NotConnected, NoAnswer, Slow."""
+        if self._error is not None or self._transport is None or self._transport.is_closing():
+            raise NotConnected(f"the connection ended before the request: {self._error}")
         self._start()
-        if self._transport is None:
-            raise NoAnswer("the connection was closed")
         self._transport.write(data)
         deadline = self._loop.time() + within_s
         try:
@@ -142,6 +153,7 @@ class Connection(asyncio.BufferedProtocol):
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         self._transport = cast("asyncio.Transport", transport)
+        self._unread.register(transport.get_extra_info("socket").fileno(), select.POLLIN)
 
     def get_buffer(self, sizehint: int) -> memoryview:  # noqa: ARG002 - asyncio's
         return _BUFFER
@@ -149,17 +161,16 @@ class Connection(asyncio.BufferedProtocol):
     def buffer_updated(self, nbytes: int) -> None:
         data = _BUFFER[:nbytes]
         if self.is_complete:  # nobody asked
-            self._fail(CutOff("bytes after the end of the answer"))
+            self._fail(CutOff("bytes before the request, or after the end of the answer"))
             return
         self.has_received = True
+        self._bare_bytes += nbytes
         try:
             self._parser.feed_data(data)
         except (httptools.HttpParserError, httptools.HttpParserUpgrade) as error:
             self._fail(CutOff(f"broken HTTP: {error.__context__ or error}"))
-        if not self._has_head:
-            self._head_bytes += nbytes
-            if self._head_bytes > _MOST_HEAD_BYTES:
-                self._fail(CutOff("the answer's head is too long"))
+        if self._bare_bytes > _MOST_HEAD_BYTES:
+            self._fail(CutOff("the answer's head or trailer is too long"))
         if self._buffered > _PAUSE_BYTES and not self._is_paused and self._transport is not None:
             self._is_paused = True
             self._transport.pause_reading()
@@ -183,7 +194,8 @@ class Connection(asyncio.BufferedProtocol):
         self._header_count += 1
         if self._header_count > _MOST_HEADERS:
             raise httptools.HttpParserCallbackError("the answer has too many headers")
-        self.headers[name.lower()] = value
+        if not self._has_head:  # trailers change nothing
+            self.headers[name.lower()] = value
 
     def on_headers_complete(self) -> None:
         self.status = self._parser.get_status_code()
@@ -192,12 +204,11 @@ class Connection(asyncio.BufferedProtocol):
         if self.status < _OK:  # 100, 103: the real head follows
             self.headers = {}
             return
-        if self.headers.get(b"content-encoding", b"identity") != b"identity":
-            raise httptools.HttpParserCallbackError("the answer is packed, which nobody asked for")
         self._has_head = True
         self._keeps_alive = self._parser.should_keep_alive()
 
     def on_body(self, body: bytes) -> None:
+        self._bare_bytes = 0
         self._chunks.append(body)
         self._buffered += len(body)
 

@@ -15,7 +15,7 @@ from types import TracebackType
 from typing import Self
 from urllib.parse import urlsplit
 
-from kontor.billing.metering.connection import Connection, CutOff, NoAnswer, NotConnected
+from kontor.billing.metering.connection import Connection, CutOff, NoAnswer, NotConnected, Slow
 
 
 @dataclass(frozen=True, slots=True)
@@ -91,7 +91,7 @@ class Upstream:
             self._idle.popleft()[1].close()
         while self._idle:
             connection = self._idle.pop()[1]
-            if connection.is_reusable:
+            if connection.is_reusable and not connection.has_unread:
                 return connection
             connection.close()
         return None
@@ -152,12 +152,19 @@ class Response:
     @property
     def is_stream(self) -> bool:
         """Whether the body is a stream of server-sent events."""
-        return self.headers.get(b"content-type", b"").startswith(b"text/event-stream")
+        return self.headers.get(b"content-type", b"").lower().startswith(b"text/event-stream")
+
+    @property
+    def is_encoded(self) -> bool:
+        """Whether the body is compressed or otherwise not what we asked for, which was `identity`."""
+        return self.headers.get(b"content-encoding", b"").lower() not in {b"", b"identity"}
 
     async def chunk(self) -> bytes:
         """The next bytes of the body as they came; empty at its end. Raises Slow, CutOff."""
-        left_s = min(self._upstream.timeouts.between_chunks_s, self._deadline - monotonic())
-        return await self._connection.chunk(max(left_s, 0.0))
+        left_s = self._deadline - monotonic()
+        if left_s <= 0:
+            raise Slow(f"the answer is not complete after {self._upstream.timeouts.total_s:g} s", had_begun=True)
+        return await self._connection.chunk(min(self._upstream.timeouts.between_chunks_s, left_s))
 
     async def body(self, most_bytes: int) -> bytes:
         """All of the body. Raises Slow, and CutOff also for more than `most_bytes`."""
