@@ -9,6 +9,7 @@ import pytest
 from kontor.billing.metering import forward
 from kontor.billing.metering.forward import ProviderFailed
 from kontor.billing.metering.usage import MOST_TOKENS, Outcome, Source
+from support.eventually import eventually
 from support.forwarding import ANSWER, CHUNK, STREAM_HEAD, Providers, hangs_up, streams, whole
 from support.scripted import Script
 
@@ -16,6 +17,10 @@ OK = b"HTTP/1.1 200 OK\r\ncontent-type: application/json\r\n"
 BODY = orjson.dumps(ANSWER)
 LENGTH = b"content-length: %d\r\n" % len(BODY)
 CHUNKED = b"transfer-encoding: chunked\r\n"
+PACKED = gzip.compress(BODY)
+CHUNKED_STREAM = STREAM_HEAD.replace(b"\r\n\r\n", b"\r\ntransfer-encoding: chunked\r\n\r\n")
+USAGE = b'data: {"choices":[],"usage":{"prompt_tokens":5,"completion_tokens":0}}\n\n'
+DONE = b"data: [DONE]\n\n"
 EVIL = b"HTTP/1.1 200 OK\r\ncontent-length: 4\r\n\r\nevil"
 
 
@@ -26,6 +31,17 @@ def then_ends(answer: bytes) -> Script:
         await reader.readuntil(b"\r\n\r\n")
         writer.write(answer)
         await writer.drain()
+
+    return play
+
+
+def is_silent_after(beginning: bytes) -> Script:
+    """Sends this, and keeps the connection."""
+
+    async def play(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        await reader.readuntil(b"\r\n\r\n")
+        writer.write(beginning)
+        await reader.read(-1)
 
     return play
 
@@ -64,14 +80,12 @@ BROKEN = [
     pytest.param(OK + CHUNKED + b"\r\nnonsense\r\n", Outcome.CUT, id="no-chunk-size"),
     pytest.param(OK + CHUNKED + b"\r\n2\r\n{}x\r\n0\r\n\r\n", Outcome.CUT, id="chunk-longer-than-its-size"),
     pytest.param(OK + CHUNKED + b"\r\nffffffffffffffffff\r\n", Outcome.CUT, id="chunk-size-without-end"),
+    pytest.param(OK + CHUNKED + b"\r\n-2\r\n{}\r\n0\r\n\r\n", Outcome.CUT, id="negative-chunk-size"),
+    pytest.param(for_ever(OK + CHUNKED + b"\r\n2;a=", b"b" * 9000), Outcome.CUT, id="an-extension-without-end"),
+    pytest.param(for_ever(OK + CHUNKED + b"\r\n2\r\n{}\r\n0\r\na: ", b"b" * 9000), Outcome.CUT, id="endless-trailer"),
     pytest.param(then_ends(OK + LENGTH + b"\r\n" + BODY[:-1]), Outcome.CUT, id="ends-in-its-body"),
     pytest.param(then_ends(OK + CHUNKED + b"\r\n2\r\n{}\r\n"), Outcome.CUT, id="ends-before-its-last-chunk"),
     pytest.param(for_ever(OK + b"content-length: 1000\r\n\r\n", b" ", 0.05), Outcome.CUT, id="drips"),
-    pytest.param(
-        OK + b"content-encoding: gzip\r\ncontent-length: %d\r\n\r\n" % len(gzip.compress(BODY)) + gzip.compress(BODY),
-        Outcome.FAILED,
-        id="packed-though-nobody-asked-for-it",
-    ),
 ]
 
 
@@ -89,12 +103,21 @@ async def test_who_breaks_the_rules_is_replaced_counted_once_and_not_called_over
     assert providers.calls[0].tokens.source is Source.ESTIMATED
     assert providers.known[0].connections == 2
 
+    async def only_the_good_ones_are_open() -> bool:
+        return [len(provider.open) for provider in providers.known] == [1, 1]
+
+    await eventually(only_the_good_ones_are_open)
+
 
 NO_ANSWERS = [
     pytest.param(b"HTTP/1.1 204 No Content\r\n\r\n", id="nothing"),
     pytest.param(whole(["no", "object"]), id="another-json"),
     pytest.param(OK + b"content-length: 6\r\n\r\n<html>", id="a-web-page"),
     pytest.param(OK + b'content-length: 7\r\n\r\n{"\xff":1}', id="invalid-utf-8"),
+    pytest.param(OK + b"content-length: 4000\r\n\r\n" + b"[" * 2000 + b"]" * 2000, id="nested-too-deeply"),
+    pytest.param(OK + b"content-encoding: br\r\ncontent-length: %d\r\n\r\n" % len(PACKED) + PACKED, id="packed"),
+    pytest.param(whole(status="201 Created"), id="another-success"),
+    pytest.param(whole(status="206 Partial Content"), id="a-part"),
 ]
 
 
@@ -105,6 +128,41 @@ async def test_what_is_no_answer_to_a_model_is_not_passed_on(providers: Provider
     assert (seen.status, orjson.loads(seen.body)) == (200, ANSWER)
     assert providers.tries == [("a", Outcome.CUT), ("b", Outcome.ANSWERED)]
     assert providers.calls[0].tokens.source is Source.ESTIMATED
+    assert providers.calls[0].tokens.output == 0
+
+
+EMPTY_STREAMS = [
+    pytest.param(streams(), id="nothing"),
+    pytest.param(streams(USAGE), id="nothing-but-usage"),
+    pytest.param(then_ends(CHUNKED_STREAM + b"0\r\n\r\n"), id="no-chunk"),
+    pytest.param(then_ends(CHUNKED_STREAM + b"6\r\ndata: \r\n"), id="cut-in-its-first-event"),
+    pytest.param(for_ever(STREAM_HEAD + b"data: ", b"x" * 65_536), id="a-first-event-without-end"),
+    pytest.param(is_silent_after(STREAM_HEAD + b"data: {"), id="silent-in-its-first-event"),
+    pytest.param(STREAM_HEAD.replace(b"\r\n\r\n", b"\r\ncontent-encoding: gzip\r\n\r\n") + PACKED, id="packed"),
+]
+
+
+@pytest.mark.parametrize("bad", EMPTY_STREAMS)
+async def test_until_something_has_passed_a_stream_is_replaced(providers: Providers, bad: bytes | Script) -> None:
+    seen = await providers.ask(await providers.route(bad, streams(CHUNK, DONE)), stream=True)
+
+    assert seen.raw.count(b"HTTP/1.1 200 OK") == 1
+    assert seen.body == CHUNK + DONE
+    assert providers.tries == [("a", Outcome.CUT), ("b", Outcome.ANSWERED)]
+
+
+UNREADABLE = [
+    pytest.param(b"content-encoding: gzip\r\ncontent-length: %d\r\n\r\n" % len(PACKED) + PACKED, id="packed"),
+    pytest.param(b"transfer-encoding: chunked\r\n\r\n9\r\nThe accou\r\nx", id="cut"),
+]
+
+
+@pytest.mark.parametrize("rest", UNREADABLE)
+async def test_an_error_that_could_not_be_read_is_not_passed_on(providers: Providers, rest: bytes) -> None:
+    route = await providers.route(b"HTTP/1.1 400 Bad Request\r\n" + rest, whole())
+
+    assert (await providers.ask(route)).body == BODY
+    assert providers.tries == [("a", Outcome.REFUSED), ("b", Outcome.ANSWERED)]
 
 
 HARMLESS = [
@@ -153,6 +211,11 @@ USAGES = [
     {"prompt_tokens": -1},
     {"prompt_tokens": "5"},
     {"prompt_tokens": 1e30},
+    {"prompt_tokens": "5", "completion_tokens": 7},
+    {"prompt_tokens": -5, "completion_tokens": 7},
+    {"prompt_tokens": 5, "completion_tokens": 1e30},
+    {"prompt_tokens": 5, "completion_tokens": [7]},
+    {"completion_tokens": 7},
     {"a": {"b": []}},
 ]
 
@@ -161,9 +224,7 @@ USAGES = [
 @pytest.mark.parametrize("stream", [False, True])
 async def test_usage_that_cannot_be_true_is_estimated(providers: Providers, usage: object, *, stream: bool) -> None:
     said = b"data: " + orjson.dumps({"choices": [], "usage": usage}) + b"\n\n"
-    route = await providers.route(
-        streams(CHUNK, said, b"data: [DONE]\n\n") if stream else whole(ANSWER | {"usage": usage})
-    )
+    route = await providers.route(streams(CHUNK, said, DONE) if stream else whole(ANSWER | {"usage": usage}))
 
     await providers.ask(route, stream=stream)
 
@@ -171,6 +232,16 @@ async def test_usage_that_cannot_be_true_is_estimated(providers: Providers, usag
     assert (call.outcome, call.tokens.source) == (Outcome.ANSWERED, Source.ESTIMATED)
     assert 0 < call.tokens.input < 1000
     assert 0 < call.tokens.output < 1000
+
+
+@pytest.mark.parametrize("count", [b"NaN", b"Infinity", b"1e999", b"0x10", b"5,,"])
+async def test_a_count_that_is_no_json_leaves_a_stream_estimated(providers: Providers, count: bytes) -> None:
+    said = b'data: {"choices":[],"usage":{"prompt_tokens":%b,"completion_tokens":1}}\n\n' % count
+
+    await providers.ask(await providers.route(streams(CHUNK, said, DONE)), stream=True)
+
+    [call] = providers.calls
+    assert (call.outcome, call.tokens.source) == (Outcome.ANSWERED, Source.ESTIMATED)
 
 
 async def test_counts_are_bounded_by_each_other(providers: Providers) -> None:

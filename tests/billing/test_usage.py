@@ -8,7 +8,15 @@ import pytest
 
 from kontor.billing.metering.keys import bearer, mint
 from kontor.billing.metering.prices import UNPRICED, Price, PriceBook, Rate, amount_nano
-from kontor.billing.metering.usage import Source, Tokens, chat_usage, estimate, messages_usage, responses_usage
+from kontor.billing.metering.usage import (
+    Source,
+    Tokens,
+    chat_usage,
+    embeddings_usage,
+    estimate,
+    messages_usage,
+    responses_usage,
+)
 
 NOW = datetime(2026, 11, 23, 9, tzinfo=UTC)
 
@@ -32,6 +40,23 @@ def test_an_explicit_zero_is_a_zero_and_not_a_missing_count() -> None:
 @pytest.mark.parametrize("usage", [None, [], "10", 7, {"prompt_tokens": -1}, {"prompt_tokens": True}, {"total": 1}])
 def test_what_is_no_usage_is_not_guessed_at(usage: object) -> None:
     assert chat_usage(usage) is None
+
+
+@pytest.mark.parametrize("nonsense", [-1, "5", 1e30, float("nan"), [5], True, None])
+def test_a_report_that_lacks_a_count_or_says_nonsense_is_no_report(nonsense: object) -> None:
+    begun = messages_usage({"input_tokens": 10, "output_tokens": 1})
+
+    for read, input_, output in (
+        (chat_usage, "prompt_tokens", "completion_tokens"),
+        (responses_usage, "input_tokens", "output_tokens"),
+        (messages_usage, "input_tokens", "output_tokens"),
+    ):
+        assert read({input_: 5, output: 7}) == Tokens(input=5, output=7)
+        assert read({input_: nonsense, output: 7}) is None
+        assert read({input_: 5, output: nonsense}) is None
+    assert messages_usage({"output_tokens": nonsense}, since=begun) is None
+    assert embeddings_usage({"prompt_tokens": 5}) == Tokens(input=5)
+    assert embeddings_usage({"prompt_tokens": nonsense}) is None
 
 
 def test_more_cached_tokens_than_input_cannot_make_a_call_cheaper_than_free() -> None:

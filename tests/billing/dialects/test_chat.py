@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 
 from kontor.billing.metering.dialects.chat import Chat, ChatReader
 from kontor.billing.metering.dialects.dialect import NotUnderstood
-from kontor.billing.metering.dialects.events import EventTooLong
+from kontor.billing.metering.dialects.events import BadStream
 from kontor.billing.metering.usage import Tokens
 
 CHAT = Chat()
@@ -109,7 +109,7 @@ def test_an_event_without_end_is_not_collected_for_ever() -> None:
     for _ in range(40):
         reader.feed(b"x" * 100_000)
 
-    with pytest.raises(EventTooLong):
+    with pytest.raises(BadStream):
         reader.feed(b"x" * 1_000_000)
 
 
@@ -159,6 +159,15 @@ def test_a_nested_model_field_is_not_the_one_that_is_replaced() -> None:
     sent = orjson.loads(CHAT.for_provider(CHAT.read(body), "m"))
 
     assert sent == {"tools": [{"model": "inner"}], "model": "m", "messages": [1]}
+
+
+def test_what_could_be_read_but_not_written_is_refused() -> None:
+    def nested(levels: int) -> bytes:
+        return b'{"model":"a","messages":[1],"metadata":' + b"[" * levels + b"]" * levels + b"}"
+
+    assert CHAT.for_provider(CHAT.read(nested(250)), "a") == nested(250)
+    with pytest.raises(NotUnderstood, match="254 levels"):
+        CHAT.for_provider(CHAT.read(nested(500)), "a")
 
 
 def test_fields_that_a_provider_refuses_are_left_out() -> None:

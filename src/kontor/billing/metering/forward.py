@@ -22,9 +22,9 @@ from kontor.billing.metering.answers import JSON, SSE
 from kontor.billing.metering.budgets.purses import Reservation
 from kontor.billing.metering.caller import Caller
 from kontor.billing.metering.catalogue import Deployment
-from kontor.billing.metering.connection import NoAnswer, NotConnected, Slow, UpstreamError
-from kontor.billing.metering.dialects.dialect import Asked, Dialect, Missing, Talk
-from kontor.billing.metering.dialects.events import EventTooLong, Reader
+from kontor.billing.metering.connection import CutOff, NoAnswer, NotConnected, Slow, UpstreamError
+from kontor.billing.metering.dialects.dialect import Asked, Dialect, Missing, NotUnderstood, Talk, dumps
+from kontor.billing.metering.dialects.events import BadStream, Reader
 from kontor.billing.metering.health import Health
 from kontor.billing.metering.journal import Journal, Ticket
 from kontor.billing.metering.keys import Key
@@ -43,6 +43,10 @@ DRAIN_BYTES: Final = 4 * 1024 * 1024
 MOST_ANSWER_BYTES: Final = 64 * 1024 * 1024
 PAUSES_S: Final = (0.3, 1.0, 2.5)
 """Between rounds over all deployments: short outages pass unseen. OpenClaw 2026.9.4 given 503 tries 8 times in 82 s."""
+_BROKEN: Final = (UpstreamError, BadStream, NotUnderstood)
+"""What a stream ends with that nobody could pass on to its end."""
+
+_OK: Final = 200
 _ERROR: Final = 300  # a redirect is not followed: it would carry the prompt to somebody else
 _BAD_REQUEST: Final = 400
 _CALLERS_FAULT: Final = frozenset({400, 413, 422})
@@ -168,21 +172,26 @@ class Forwarder:
             self._close(made, estimate(len(sent), 0), Outcome.TIMEOUT)
             return self._failed(made, Ended.ELSEWHERE, Cause.SILENT, error)
         async with response:
-            if response.status >= _ERROR:
-                return await self._error(made, response, caller)
-            if response.is_stream and (talk := order.dialect.talk) is not None:
-                return await self._stream(made, response, talk, caller)
-            return await self._whole(made, response, caller)
+            return await self._read(made, response, caller)
+
+    async def _read(self, made: _Try, response: Response, caller: Caller) -> Ended:
+        if response.status >= _ERROR:
+            return await self._error(made, response, caller)
+        if response.status != _OK or response.is_encoded:
+            return self._unusable(made, response)
+        if response.is_stream and (talk := made.order.dialect.talk) is not None:
+            return await self._stream(made, response, talk, caller)
+        return await self._whole(made, response, caller)
 
     async def _error(self, made: _Try, response: Response, caller: Caller) -> Ended:
         """The provider refused: passed on only when the request is at fault and the text is harmless."""
         try:
-            body = await response.body(DRAIN_BYTES)
+            body = b"" if response.is_encoded else await response.body(DRAIN_BYTES)
         except UpstreamError:
             body = b""
         self._close(made, NOTHING, Outcome.REFUSED)
         lowered = body.lower()
-        if response.status in _CALLERS_FAULT and not any(word in lowered for word in _MONEY_WORDS):
+        if body and response.status in _CALLERS_FAULT and not any(word in lowered for word in _MONEY_WORDS):
             self.health.succeeded(made.deployment.name)
             await caller.answer(body, status=_BAD_REQUEST, kind=response.headers.get(b"content-type", JSON))
             return Ended.DONE
@@ -195,33 +204,39 @@ class Forwarder:
         except UpstreamError as error:
             self._close(made, estimate(len(made.sent), 0), Outcome.CUT)
             return self._failed(made, Ended.ELSEWHERE, Cause.CUT, error)
-        answer = _object(body)
+        answer, talk, missing = _object(body), made.order.dialect.talk, made.order.missing
         if answer is None:
-            self._close(made, estimate(len(made.sent), len(body)), Outcome.CUT)
-            return self._failed(made, Ended.ELSEWHERE, Cause.CUT, None, status=response.status, size=len(body))
+            return self._unusable(made, response, size=len(body))
         tokens = made.order.dialect.counted(answer) or estimate(len(made.sent), len(body))
+        if missing is not None and talk is not None and talk.complete(answer, missing):
+            try:
+                body = dumps(answer)
+            except NotUnderstood:
+                return self._unusable(made, response, size=len(body))
         self._close(made, tokens, Outcome.ANSWERED)
         self.health.succeeded(made.deployment.name)
-        talk, missing = made.order.dialect.talk, made.order.missing
-        if missing is not None and talk is not None and talk.complete(answer, missing):
-            body = orjson.dumps(answer)
         kind = response.headers.get(b"content-type", JSON)
         await caller.answer(body, status=response.status, kind=kind, x_request_id=str(made.ticket.call.id))
         return Ended.DONE
 
+    def _unusable(self, made: _Try, response: Response, **more: object) -> Ended:
+        """A success that is no answer: nothing, a web page, what is packed or broken. It may have cost something."""
+        self._close(made, estimate(len(made.sent), 0), Outcome.CUT)
+        return self._failed(made, Ended.ELSEWHERE, Cause.CUT, None, status=response.status, **more)
+
     async def _stream(self, made: _Try, response: Response, dialect: Talk, caller: Caller) -> Ended:
         reader = dialect.reader(made.order.asked, made.order.missing)
         try:
-            first = await response.chunk()
-        except UpstreamError as error:
-            self._close(made, estimate(len(made.sent), 0), Outcome.CUT)
+            first = await _first(response, reader)
+        except _BROKEN as error:
+            self._close(made, reader.counted(len(made.sent)), Outcome.CUT)
             return self._failed(made, Ended.ELSEWHERE, Cause.CUT, error)
         self.health.succeeded(made.deployment.name)
         outcome = Outcome.DISCONNECTED
         caller.begin(200, SSE, x_request_id=str(made.ticket.call.id))
         try:
             outcome = await self._relay(made, first, response, reader, caller)
-        except (UpstreamError, EventTooLong) as error:
+        except _BROKEN as error:
             outcome = Outcome.CUT
             self._failed(made, Ended.DONE, Cause.CUT, error)
         finally:
@@ -235,11 +250,9 @@ class Forwarder:
         return Ended.DONE
 
     async def _relay(self, made: _Try, first: bytes, response: Response, reader: Reader, caller: Caller) -> Outcome:
-        data = first
-        while data:
-            if made.first_ms is None:
-                made.first_ms = round((monotonic() - made.began) * 1000)
-            passed = reader.feed(data)
+        made.first_ms = round((monotonic() - made.began) * 1000)
+        passed = first
+        while True:
             if caller.is_gone:
                 await _drain(response, reader)
                 return Outcome.DISCONNECTED
@@ -251,7 +264,9 @@ class Forwarder:
                 await caller.end()
                 await _drain(response, reader)
                 return Outcome.ANSWERED
-            data = await response.chunk()
+            if not (data := await response.chunk()):
+                break
+            passed = reader.feed(data)
         rest = reader.finish()
         self._close(made, reader.counted(len(made.sent)), Outcome.ANSWERED)
         if rest:
@@ -289,6 +304,16 @@ class Forwarder:
         return then
 
 
+async def _first(response: Response, reader: Reader) -> bytes:
+    """The first that may pass to the caller. Raises UpstreamError, BadStream; also for a stream without anything."""
+    while data := await response.chunk():
+        if passed := reader.feed(data):
+            return passed
+    if rest := reader.finish():
+        return rest
+    raise CutOff("a stream without an event")
+
+
 async def _drain(response: Response, reader: Reader) -> None:
     """Reads on without passing on, to a bound, for the usage that comes last and to keep the connection."""
     left = DRAIN_BYTES
@@ -298,7 +323,7 @@ async def _drain(response: Response, reader: Reader) -> None:
                 left -= len(data)
                 reader.feed(data)
         reader.finish()
-    except (TimeoutError, UpstreamError, EventTooLong):
+    except (TimeoutError, *_BROKEN):
         return
 
 

@@ -106,16 +106,14 @@ class Gateway:
         try:
             body = await caller.body(MOST_BODY_BYTES)
             asked = dialect.read(body)
+            try:
+                await self._forward(caller, dialect, asked, admitted, body)
+            except Refused as error:
+                await self._notice(caller, dialect, asked, admitted.key, error.refusal)
         except TooLarge:
             await self._refuse(caller, answers.too_large(MOST_BODY_BYTES), connection="close")
-            return
         except NotUnderstood as error:
             await self._refuse(caller, answers.not_understood(str(error)))
-            return
-        try:
-            await self._forward(caller, dialect, asked, admitted, body)
-        except Refused as error:
-            await self._notice(caller, dialect, asked, admitted.key, error.refusal)
 
     async def _forward(self, caller: Caller, dialect: Dialect, asked: Asked, admitted: Admitted, body: bytes) -> None:
         """The caller has its answer. Raises Refused, BudgetsUnavailable."""

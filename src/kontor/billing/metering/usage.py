@@ -1,12 +1,14 @@
 """From what a provider says to token counts; and what we guess when it says nothing. Pure.
 
-One function for each dialect's `usage` object. An explicit zero stays zero; only what is missing is estimated.
+One function for each dialect's `usage` object. An explicit zero stays zero. A report that lacks a count, or says
+something that is none, is no report: the call is estimated.
 """
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from enum import StrEnum
-from typing import Final
+from functools import wraps
+from typing import Concatenate, Final, ParamSpec
 
 BYTES_PER_TOKEN: Final = 4
 MOST_TOKENS: Final = 2**32 - 2
@@ -46,46 +48,72 @@ class Tokens:
 NOTHING: Final = Tokens()
 
 
-def chat_usage(usage: object) -> Tokens | None:
-    """OpenAI's chat and embeddings; None when it is no usage or lacks input and output counts alike.
+_CACHED: Final = ("cached_tokens", "cache_write_tokens")
+
+Usage = Mapping[object, object]
+P = ParamSpec("P")
+
+
+class _Nonsense(ValueError):
+    """A count that is none: negative, endless, a text."""
+
+
+def _sane(read: Callable[Concatenate[Usage, P], Tokens | None]) -> Callable[Concatenate[object, P], Tokens | None]:
+    """None for what is no usage."""
+
+    @wraps(read)
+    def checked(usage: object, /, *args: P.args, **kwargs: P.kwargs) -> Tokens | None:
+        try:
+            return read(usage, *args, **kwargs) if isinstance(usage, dict) else None
+        except _Nonsense:
+            return None
+
+    return checked
+
+
+@_sane
+def chat_usage(usage: Usage) -> Tokens | None:
+    """OpenAI's chat.
 
     Source: platform.openai.com/docs/api-reference/chat/object. Mistral, vLLM, Ollama, Azure and Bedrock do the same.
     """
-    if not isinstance(usage, dict):
-        return None
     input_, output = _count(usage, "prompt_tokens"), _count(usage, "completion_tokens")
-    details = _details(usage, "prompt_tokens_details")
-    reasoning = _count(_details(usage, "completion_tokens_details"), "reasoning_tokens")
-    return _tokens(input_, output, _count(details, "cached_tokens"), _count(details, "cache_write_tokens"), reasoning)
+    cached, cache_write = (_detail(usage, "prompt_tokens_details", name) for name in _CACHED)
+    reasoning = _detail(usage, "completion_tokens_details", "reasoning_tokens")
+    return _tokens(input_, output, cached, cache_write, reasoning)
 
 
-def responses_usage(usage: object) -> Tokens | None:
+@_sane
+def embeddings_usage(usage: Usage) -> Tokens | None:
+    """OpenAI's embeddings, which have no output. Source: platform.openai.com/docs/api-reference/embeddings."""
+    return _tokens(_count(usage, "prompt_tokens"), 0, None, None, None)
+
+
+@_sane
+def responses_usage(usage: Usage) -> Tokens | None:
     """OpenAI's responses. Source: platform.openai.com/docs/api-reference/responses/object."""
-    if not isinstance(usage, dict):
-        return None
     input_, output = _count(usage, "input_tokens"), _count(usage, "output_tokens")
-    details = _details(usage, "input_tokens_details")
-    reasoning = _count(_details(usage, "output_tokens_details"), "reasoning_tokens")
-    return _tokens(input_, output, _count(details, "cached_tokens"), _count(details, "cache_write_tokens"), reasoning)
+    cached, cache_write = (_detail(usage, "input_tokens_details", name) for name in _CACHED)
+    reasoning = _detail(usage, "output_tokens_details", "reasoning_tokens")
+    return _tokens(input_, output, cached, cache_write, reasoning)
 
 
-def messages_usage(usage: object, *, since: Tokens | None = None) -> Tokens | None:
+@_sane
+def messages_usage(usage: Usage, *, since: Tokens | None = None) -> Tokens | None:
     """Anthropic's messages, whose input does not include what was read from or written to a cache.
 
     `since` is what the stream's first event said; the last one repeats only what has changed. Source:
     docs.anthropic.com, "Streaming Messages" (cumulative counts) and "Prompt caching" (what input excludes).
     """
-    if not isinstance(usage, dict):
-        return None
     begun = since or NOTHING
     plain, output = _count(usage, "input_tokens"), _count(usage, "output_tokens")
     read, written = _count(usage, "cache_read_input_tokens"), _count(usage, "cache_creation_input_tokens")
-    if since is None and plain is None and output is None:
+    if since is None and plain is None:
         return None
     cached = begun.cached if read is None else read
     cache_write = begun.cache_write if written is None else written
     plain = begun.input - begun.cached - begun.cache_write if plain is None else plain
-    return _tokens(plain + cached + cache_write, begun.output if output is None else output, cached, cache_write, None)
+    return _tokens(plain + cached + cache_write, output, cached, cache_write, None)
 
 
 def estimate(request_bytes: int, answer_bytes: int) -> Tokens:
@@ -97,21 +125,27 @@ def estimate(request_bytes: int, answer_bytes: int) -> Tokens:
 def _tokens(
     input_: int | None, output: int | None, cached: int | None, cache_write: int | None, reasoning: int | None
 ) -> Tokens | None:
-    if input_ is None and output is None:
+    if input_ is None or output is None:
         return None
-    input_, output = input_ or 0, output or 0
     cached = min(cached, input_) if cached else 0
     cache_write = min(cache_write, input_ - cached) if cache_write else 0
     return Tokens(input_, cached, cache_write, output, min(reasoning, output) if reasoning else 0)
 
 
-def _count(of: Mapping[object, object], name: str) -> int | None:
+def _count(of: Usage, name: str) -> int | None:
+    """None when it is missing. Raises _Nonsense."""
     value = of.get(name)
-    if type(value) is int:
-        return value if 0 <= value <= MOST_TOKENS else None
-    return int(value) if isinstance(value, float) and 0 <= value <= MOST_TOKENS else None
+    if value is None:
+        return None
+    if isinstance(value, bool) or not isinstance(value, int | float) or not 0 <= value <= MOST_TOKENS:
+        raise _Nonsense
+    return int(value)
 
 
-def _details(of: Mapping[object, object], name: str) -> Mapping[object, object]:
-    value = of.get(name)
-    return value if isinstance(value, dict) else {}
+def _detail(of: Usage, details: str, name: str) -> int | None:
+    """A part of a count; None when it is missing or nonsense, which takes nothing from the count."""
+    within = of.get(details)
+    try:
+        return _count(within, name) if isinstance(within, dict) else None
+    except _Nonsense:
+        return None

@@ -27,7 +27,7 @@ from kontor.billing.metering.dialects.dialect import (
     since_last_answer,
     text_in,
 )
-from kontor.billing.metering.dialects.events import Reader, content_of, split
+from kontor.billing.metering.dialects.events import Reader, content_of, data_of
 from kontor.billing.metering.policy.notices import TAIL_CHARS
 from kontor.billing.metering.usage import Tokens, chat_usage
 from kontor.core.i18n import Lang
@@ -36,7 +36,7 @@ TOOLS: Final = frozenset({"function", "custom"})
 HOSTED: Final = frozenset({"web_search_options", "audio", "store"})
 
 _NO_USAGE: Final = {"prompt_tokens": 0, "completion_tokens": 0, "total_tokens": 0}
-_DONE: Final = re.compile(rb"^data:\s*\[DONE\]", re.MULTILINE)
+_DONE: Final = b"[DONE]"
 _USAGE: Final = re.compile(rb'"usage"\s*:\s*\{')
 
 
@@ -128,22 +128,23 @@ class ChatReader(Reader):
         self._missing = missing
         self._said: dict[str, str] = {}
 
-    def _read(self, whole: bytes) -> bytes:
-        if b"[DONE]" in whole and _DONE.search(whole):
-            self.is_done = True
-        if self._missing is None and (b'"usage"' not in whole or _USAGE.search(whole) is None):
-            return whole
-        return b"".join(map(self._event, split(whole)))
+    def _looks_into(self, whole: bytes) -> bool:
+        if self._missing is not None or _DONE in whole:
+            return True
+        return b'"usage"' in whole and _USAGE.search(whole) is not None
 
     def _event(self, event: bytes) -> bytes:
+        if _DONE in event and data_of(event).startswith(_DONE):
+            self.is_done = True
+            return event
         has_usage = _USAGE.search(event) is not None
         if not has_usage and self._missing is None:
             return event
         chunk = content_of(event)
         if chunk is None:
             return event
-        if has_usage and (tokens := chat_usage(chunk.get("usage"))) is not None:
-            self.tokens = tokens
+        if has_usage and isinstance(usage := chunk.get("usage"), dict):
+            self.tokens = chat_usage(usage) or self.tokens
             if self._strips_usage and not chunk.get("choices"):
                 return b""
         if self._missing is None:
@@ -157,7 +158,8 @@ class ChatReader(Reader):
             self._said[index] = (self._said.get(index, "") + text_in(delta, "content"))[-TAIL_CHARS:]
             if choice.get("finish_reason") == "stop" and (more := missing(self._said[index])):
                 # What the last chunk itself says comes before what is missing.
-                text = (delta.pop("content", None) or "") + more
+                text = text_in(delta, "content") + more
+                delta.pop("content", None)
                 before.append({"index": choice.get("index", 0), "delta": {"content": text}, "finish_reason": None})
         if not before:
             return event

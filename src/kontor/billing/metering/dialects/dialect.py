@@ -20,7 +20,6 @@ from kontor.core.i18n import Lang
 Fields = dict[str, Any]
 Missing = Callable[[str], str | None]
 """What has to follow a final answer that ends like this; None: nothing is missing."""
-dumps = orjson.dumps
 
 _DEAR_TIERS: Final = frozenset({"priority", "flex", "scale"})
 
@@ -41,6 +40,14 @@ class Asked:
 
 class NotUnderstood(ValueError):
     """The body is no request of this dialect, or one that we do not pass on; the message says what to do."""
+
+
+def dumps(value: Any) -> bytes:
+    """JSON. Raises NotUnderstood for what was read and cannot be written."""
+    try:
+        return orjson.dumps(value)
+    except TypeError as error:  # orjson reads 1,024 levels and writes 254
+        raise NotUnderstood("The body is nested too deeply: at most 254 levels.") from error
 
 
 class Dialect(ABC):
@@ -211,9 +218,9 @@ def text_in(fields: Mapping[str, Any], name: str) -> str:
 
 def event(name: str, data: Mapping[str, Any]) -> bytes:
     """A named server-sent event."""
-    return b"event: " + name.encode() + b"\ndata: " + orjson.dumps(data) + b"\n\n"
+    return b"event: " + name.encode() + b"\ndata: " + dumps(data) + b"\n\n"
 
 
 def data(chunk: Mapping[str, Any]) -> bytes:
     """A server-sent event without a name."""
-    return b"data: " + orjson.dumps(chunk) + b"\n\n"
+    return b"data: " + dumps(chunk) + b"\n\n"

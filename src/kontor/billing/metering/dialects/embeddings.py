@@ -7,7 +7,7 @@ from typing import Any
 
 from kontor.billing.metering.answers import Refusal, openai_problem
 from kontor.billing.metering.dialects.dialect import Asked, Dialect, Fields, NotUnderstood, dumps
-from kontor.billing.metering.usage import Tokens, chat_usage
+from kontor.billing.metering.usage import Tokens, embeddings_usage
 from kontor.core.i18n import Lang
 
 
@@ -29,7 +29,7 @@ class Embeddings(Dialect):
         return dumps({name: value for name, value in asked.fields.items() if name not in refuses} | {"model": model})
 
     def counted(self, answer: Mapping[str, Any]) -> Tokens | None:
-        return chat_usage(answer.get("usage"))
+        return embeddings_usage(answer.get("usage"))
 
     def problem(self, refusal: Refusal, lang: Lang) -> bytes:
         return openai_problem(refusal, lang)

@@ -27,7 +27,7 @@ from kontor.billing.metering.dialects.dialect import (
     since_last_answer,
     text_in,
 )
-from kontor.billing.metering.dialects.events import Reader, content_of, split
+from kontor.billing.metering.dialects.events import Reader, content_of
 from kontor.billing.metering.policy.notices import TAIL_CHARS
 from kontor.billing.metering.usage import Source, Tokens, estimate, messages_usage
 from kontor.core.i18n import Lang
@@ -136,24 +136,22 @@ class MessagesReader(Reader):
         guessed = estimate(sent_bytes, self.text_bytes)
         return replace(self._begun, output=max(self._begun.output, guessed.output), source=Source.ESTIMATED)
 
-    def _read(self, whole: bytes) -> bytes:
-        if b"message_stop" in whole and any(_kind(one) == "message_stop" for one in split(whole)):
-            self.is_done = True
-        if self._missing is None and b'"usage"' not in whole:
-            return whole
-        return b"".join(map(self._event, split(whole)))
+    def _looks_into(self, whole: bytes) -> bool:
+        return self._missing is not None or b'"usage"' in whole or b"message_stop" in whole
 
     def _event(self, raw: bytes) -> bytes:
-        if self._missing is None and b'"usage"' not in raw:
+        if not self._looks_into(raw):
             return raw
         content = content_of(raw)
         if content is None:
             return raw
         match content.get("type"):
             case "message_start":
-                self._begun = messages_usage(part(content, "message").get("usage"))
+                self._begun = messages_usage({"output_tokens": 0, **part(part(content, "message"), "usage")})
+            case "message_stop":
+                self.is_done = True
             case "message_delta":
-                self.tokens = messages_usage(content.get("usage"), since=self._begun)
+                self.tokens = messages_usage(content.get("usage"), since=self._begun) or self.tokens
                 if self._missing is not None and part(content, "delta").get("stop_reason") == "end_turn":
                     return self._due(self._missing) + raw
             case "content_block_start":
@@ -166,10 +164,6 @@ class MessagesReader(Reader):
     def _due(self, missing: Missing) -> bytes:
         more = missing(self._said)
         return _block(self._blocks, more) if more else b""
-
-
-def _kind(raw: bytes) -> object:
-    return (content_of(raw) or {}).get("type") if b"message_stop" in raw else None
 
 
 def _block(index: int, text: str) -> bytes:

@@ -26,7 +26,7 @@ from kontor.billing.metering.dialects.dialect import (
     since_last_answer,
     text_in,
 )
-from kontor.billing.metering.dialects.events import Reader, content_of, split
+from kontor.billing.metering.dialects.events import Reader, content_of
 from kontor.billing.metering.usage import Tokens, responses_usage
 from kontor.core.i18n import Lang
 
@@ -114,13 +114,11 @@ class ResponsesReader(Reader):
         self._raised = 0
         self._is_final = True
 
-    def _read(self, whole: bytes) -> bytes:
-        if self._missing is None and not any(end in whole for end in _ENDS):
-            return whole
-        return b"".join(map(self._event, split(whole)))
+    def _looks_into(self, whole: bytes) -> bool:
+        return self._missing is not None or any(end in whole for end in _ENDS)
 
     def _event(self, raw: bytes) -> bytes:
-        if self._missing is None and not any(end in raw for end in _ENDS):
+        if not self._looks_into(raw):
             return raw
         content = content_of(raw)
         if content is None:
@@ -128,7 +126,7 @@ class ResponsesReader(Reader):
         kind = content.get("type")
         if kind in {"response.completed", "response.incomplete", "response.failed"}:
             self.is_done = True
-            self.tokens = responses_usage(part(content, "response").get("usage"))
+            self.tokens = responses_usage(part(content, "response").get("usage")) or self.tokens
         return raw if self._missing is None else self._completed(raw, content, self._missing)
 
     def _completed(self, raw: bytes, content: Fields, missing: Missing) -> bytes:
