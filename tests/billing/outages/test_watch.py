@@ -1,5 +1,6 @@
 """What circuits see becomes intervals in Postgres: opened, extended, closed, and honest about gaps."""
 
+import asyncio
 from collections.abc import AsyncIterator
 from datetime import timedelta
 
@@ -160,6 +161,33 @@ async def test_routes_are_kept_with_the_time_of_their_change(seeing: Seeing, con
     seeing.after(seconds=10)
     seeing.witness.use(Catalogue([]))
     assert await routes() == [(0, ["a"]), (20, ["a", "b"]), (30, [])]
+
+
+async def test_routes_that_change_while_they_are_written_are_written_too(
+    seeing: Seeing, connection: asyncpg.Connection
+) -> None:
+    writing = asyncio.create_task(seeing.witness.write(connection))
+    await asyncio.sleep(0)  # the question is on its way to Postgres
+    seeing.after(seconds=10)
+    seeing.witness.use(catalogue("a", "b"))
+    await writing
+
+    assert seeing.witness.has_news
+    await seeing.witness.write(connection)
+    found = await connection.fetch("SELECT deployments FROM model_routes ORDER BY since")
+    assert [row[0] for row in found] == [["a"], ["a", "b"]]
+
+
+async def test_the_last_change_of_a_route_holds_though_a_clock_was_ahead(
+    clock: FixedClock, connection: asyncpg.Connection
+) -> None:
+    ahead = FixedClock(clock.now() + timedelta(hours=1))
+    await OutageWatch(ahead, new_id(), catalogue("a")).write(connection)
+
+    await OutageWatch(clock, new_id(), catalogue("b")).write(connection)
+
+    found = await connection.fetch("SELECT deployments FROM model_routes ORDER BY since DESC")
+    assert [row[0] for row in found] == [["b"], ["a"]]
 
 
 async def test_two_processes_see_one_outage_and_a_time_without_any_provider(

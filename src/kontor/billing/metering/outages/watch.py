@@ -22,6 +22,8 @@ from kontor.core.ids import new_id
 
 MOST_WAITING: Final = 1_000
 NOBODY: Final[tuple[str, ...]] = ()
+Routes = dict[tuple[str, str, str], tuple[str, ...]]
+_NEXT: Final = timedelta(microseconds=1)
 
 DROPPED: Final = Counter(
     "kontor_gateway_outages_dropped_total", "Outages of providers that could not be kept until Postgres came back"
@@ -35,7 +37,7 @@ FROM unnest($1::uuid[], $2::text[], $3::bool[], $4::text[], $5::timestamptz[], $
 ON CONFLICT (id) DO UPDATE SET observed_until = excluded.observed_until, ended_at = excluded.ended_at
 """
 _ROUTES: Final = """
-SELECT DISTINCT ON (model, dialect, residency) model, dialect, residency, deployments
+SELECT DISTINCT ON (model, dialect, residency) model, dialect, residency, deployments, since
 FROM model_routes ORDER BY model, dialect, residency, since DESC
 """
 _WRITE_ROUTE: Final = """
@@ -70,7 +72,7 @@ class OutageWatch:
     def use(self, catalogue: Catalogue) -> None:
         """The routes are this catalogue's from now on."""
         self._foreign = {one.name for one in catalogue.deployments if one.sub_processor}
-        self._routes = {key: tuple(one.name for one in route) for key, route in catalogue.routes.items()}
+        self._routes: Routes = {key: tuple(one.name for one in route) for key, route in catalogue.routes.items()}
         self._routes_since: datetime | None = self._clock.now()
 
     def failed(self, deployment: str, cause: Cause) -> None:
@@ -92,9 +94,10 @@ class OutageWatch:
 
     async def write(self, connection: asyncpg.Connection) -> None:
         """What was seen so far is in Postgres. A second call with the same changes nothing."""
-        if self._routes_since is not None:
-            await self._write_routes(connection, self._routes_since)
-            self._routes_since = None
+        if (since := self._routes_since) is not None:
+            await self._write_routes(connection, self._routes, since)
+            if self._routes_since is since:
+                self._routes_since = None
         if not self._waiting:
             return
         batch = list(self._waiting.values())
@@ -112,10 +115,15 @@ class OutageWatch:
         """Whether something waits to be written."""
         return bool(self._waiting) or self._routes_since is not None
 
-    async def _write_routes(self, connection: asyncpg.Connection, since: datetime) -> None:
-        known = {(row[0], row[1], row[2]): tuple(row[3]) for row in await connection.fetch(_ROUTES)}
-        wanted = dict.fromkeys(known, NOBODY) | self._routes
-        changed = [(*key, names, since) for key, names in sorted(wanted.items()) if known.get(key) != names]
+    async def _write_routes(self, connection: asyncpg.Connection, routes: Routes, since: datetime) -> None:
+        newest = {(row[0], row[1], row[2]): (tuple(row[3]), row[4]) for row in await connection.fetch(_ROUTES)}
+        wanted = dict.fromkeys(newest, NOBODY) | routes
+        changed = []
+        for key, names in sorted(wanted.items()):
+            known, last = newest.get(key, (None, None))
+            if known != names:
+                # The newest row holds: another process's clock may have been ahead of this one's.
+                changed.append((*key, names, since if last is None else max(since, last + _NEXT)))
         await connection.executemany(_WRITE_ROUTE, changed)
 
     def _end(self, current: Interval, now: datetime) -> None:
