@@ -9,11 +9,14 @@ from typing import Any
 import asyncpg
 import pytest
 
+from kontor.billing.metering.health import LONGEST_PAUSE_S
 from kontor.billing.metering.outages.queries import outages_since, times_all_down
 from support.eventually import eventually
 from support.gateway import GatewayRig, chat
 from support.moody import Moody, moody
 
+# An open circuit that failed often is left alone for a minute before the next try.
+AGAIN_S = LONGEST_PAUSE_S + 60
 CATALOGUE = """
 [providers.one]
 base_url = "{one}"
@@ -85,7 +88,7 @@ async def test_an_outage_is_recorded_until_the_provider_answers_and_excludes_onl
         await world.ask()
         return [row["ended_at"] is not None for row in await world.rows()] == [True]
 
-    await eventually(is_over, within_s=30)
+    await eventually(is_over, within_s=AGAIN_S)
     [first] = await world.rows()
     [second] = await world.rows("two/m")
     assert (first["cause"], first["is_third_party"], first["ended_at"]) == ("failing", True, first["observed_until"])
@@ -145,7 +148,7 @@ async def test_two_gateways_write_a_row_each_and_both_are_one_outage(world: Worl
             await world.ask()
         return all(row["ended_at"] is not None for row in await world.rows())
 
-    await eventually(have_both_seen_its_end, within_s=30)
+    await eventually(have_both_seen_its_end, within_s=AGAIN_S)
     rows = await world.rows()
     async with world.rig.database.system_uow() as tx:
         [outage] = await outages_since(tx, rows[0]["started_at"])
@@ -167,7 +170,7 @@ async def test_an_outage_while_postgres_is_away_is_written_when_that_is_back(wor
             await world.ask()
             return world.one.asked > asked
 
-        await eventually(answers_again, within_s=30)
+        await eventually(answers_again, within_s=AGAIN_S)
         assert await world.rows() == []
 
     async def is_written() -> bool:
