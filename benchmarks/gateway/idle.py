@@ -3,6 +3,7 @@
 import asyncio
 import json
 import resource
+from contextlib import suppress
 from pathlib import Path
 from typing import Final
 from urllib.parse import urlsplit
@@ -60,5 +61,6 @@ async def _open(target: Target, places: asyncio.Semaphore) -> asyncio.StreamWrit
 async def _say_one_event(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
     await reader.readuntil(b"\r\n\r\n")
     writer.write(_HEAD + b"%x\r\n%b\r\n" % (len(EVENT), EVENT.encode()))
-    await reader.read(-1)
+    with suppress(asyncio.CancelledError):  # the end of the measurement
+        await reader.read(-1)
     writer.close()
