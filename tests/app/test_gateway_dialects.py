@@ -8,7 +8,7 @@ import httpx
 import openai
 import pytest
 
-from kontor.billing.metering.answers import SUSPENDED
+from kontor.billing.metering.answers import SUSPENDED, dialect_not_spoken
 from kontor.billing.metering.gateway_keys import issue_direct_key, set_key_state
 from support.eventually import eventually
 from support.gateway import GatewayRig
@@ -173,10 +173,17 @@ async def test_a_model_is_not_served_on_a_route_that_its_provider_does_not_speak
     )
     gateway = own_rig.start_gateway(KONTOR_MODELS_FILE=str(file))
 
+    async with own_rig.database.system_uow() as tx:
+        _, secret = await issue_direct_key(tx, own_rig.assistant.tenant)
+    response = {"model": "assistant", "input": "Hallo"}
+
     async with httpx.AsyncClient(headers={"authorization": f"Bearer {own_rig.assistant.secret}"}) as http:
-        refused = await http.post(f"{gateway.url}/v1/responses", json={"model": "assistant", "input": "Hallo"})
+        program = {"authorization": f"Bearer {secret}"}
+        refused = await http.post(f"{gateway.url}/v1/responses", json=response, headers=program)
+        told = await http.post(f"{gateway.url}/v1/responses", json=response)
         chat = {"model": "assistant", "messages": [{"role": "user", "content": "Hallo"}]}
         answered = await http.post(f"{gateway.url}/v1/chat/completions", json=chat)
 
-    assert (refused.status_code, refused.json()["code"]) == (400, "gateway.dialect_not_spoken")
+    assert (refused.status_code, refused.json()["code"]) == (404, "gateway.dialect_not_spoken")
+    assert told.json()["output"][0]["content"][0]["text"] == dialect_not_spoken(is_instance=True).text.de
     assert answered.status_code == 200

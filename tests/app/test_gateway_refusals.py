@@ -7,10 +7,10 @@ import openai
 import pytest
 
 from kontor.billing.metering import gateway_keys
-from kontor.billing.metering.answers import PROVIDER_DOWN, RESIDENCY_NOT_SERVED, SUSPENDED
+from kontor.billing.metering.answers import PROVIDER_DOWN, RESIDENCY_NOT_SERVED, SUSPENDED, model_unknown
 from kontor.core.ids import TenantId
 from support.eventually import eventually
-from support.gateway import GatewayRig, chat
+from support.gateway import Assistant, GatewayRig, chat
 from support.processes import ModelControl
 
 
@@ -154,9 +154,15 @@ async def test_a_body_that_is_too_large_is_refused_before_it_is_read(rig: Gatewa
 
 
 async def test_an_unknown_model_is_refused_with_a_hint(rig: GatewayRig) -> None:
-    with pytest.raises(openai.BadRequestError, match="/v1/models"):
-        await rig.client().chat.completions.create(**(chat("Hallo") | {"model": "gpt-99"}))
+    async with rig.database.system_uow() as tx:
+        _, secret = await gateway_keys.issue_direct_key(tx, rig.assistant.tenant)
+    program = Assistant(rig.assistant.tenant, rig.assistant.instance, secret)
 
+    with pytest.raises(openai.NotFoundError, match="/v1/models"):
+        await rig.client(program).chat.completions.create(**(chat("Hallo") | {"model": "gpt-99"}))
+    told = await rig.client().chat.completions.create(**(chat("Hallo") | {"model": "gpt-99"}))
+
+    assert told.choices[0].message.content == model_unknown(is_instance=True).text.de
     assert [model.id async for model in rig.client().models.list()] == ["assistant"]
 
 

@@ -1,4 +1,4 @@
-"""Anthropic's messages: rules are a block of their own, counts come in two parts, a notice is a block of its own."""
+"""Anthropic's messages: rules are a block of their own, counts come in two parts, a notice ends the last block."""
 
 from typing import Any
 
@@ -9,6 +9,7 @@ from hypothesis import strategies as st
 
 from kontor.billing.metering.answers import KEY_MISSING, KEY_SUSPENDED
 from kontor.billing.metering.dialects.dialect import NotUnderstood, event
+from kontor.billing.metering.dialects.events import content_of
 from kontor.billing.metering.dialects.messages import Messages
 from kontor.billing.metering.usage import Source, Tokens
 
@@ -32,10 +33,14 @@ def start(**usage: int) -> bytes:
     return event("message_start", {"type": "message_start", "message": {"usage": usage}})
 
 
-def said(text: str, index: int = 0) -> bytes:
-    delta = {"type": "text_delta", "text": text}
-    return event("content_block_start", {"type": "content_block_start", "index": index}) + event(
-        "content_block_delta", {"type": "content_block_delta", "index": index, "delta": delta}
+def said(text: str, index: int = 0, kind: str = "text") -> bytes:
+    """A whole block."""
+    at = {"index": index}
+    delta = {"type": f"{kind}_delta", kind: text}
+    return (
+        event("content_block_start", {"type": "content_block_start", **at, "content_block": {"type": kind, kind: ""}})
+        + event("content_block_delta", {"type": "content_block_delta", **at, "delta": delta})
+        + event("content_block_stop", {"type": "content_block_stop", **at})
     )
 
 
@@ -44,6 +49,11 @@ def delta(reason: str = "end_turn", **usage: int) -> bytes:
 
 
 STOP = event("message_stop", {"type": "message_stop"})
+PING = event("ping", {"type": "ping"})
+
+
+def events_of(stream: bytes) -> list[bytes]:
+    return [raw + b"\n\n" for raw in stream.split(b"\n\n") if raw]
 
 
 @pytest.mark.parametrize(
@@ -107,15 +117,43 @@ def test_a_stream_that_ends_before_its_last_counts_is_counted_as_far_as_it_was_a
     assert MESSAGES.reader(MESSAGES.read(body())).counted(40) == Tokens(input=10, source=Source.ESTIMATED)
 
 
-def test_a_notice_is_a_block_after_the_last_one() -> None:
+@given(cuts=st.lists(st.integers(1, 60), max_size=10))
+def test_a_notice_is_the_end_of_the_last_block_however_the_stream_is_split(cuts: list[int]) -> None:
+    reader, passed, place = MESSAGES.reader(MESSAGES.read(body(stream=True)), missing), b"", 0
+    whole = start(input_tokens=1) + said("Ja.", 0) + said("Gut.", 1) + PING + delta(output_tokens=3) + STOP
+
+    for cut in [*cuts, len(whole)]:
+        passed += reader.feed(whole[place : place + cut])
+        place += cut
+
+    told = [content_of(raw) or {} for raw in events_of(passed)]
+    kinds = [(one["type"], one.get("index")) for one in told if one["type"] != "ping"]
+    before = [
+        (one["type"], one.get("index")) for raw in events_of(whole) if (one := content_of(raw)) != {"type": "ping"}
+    ]
+    assert kinds == [*before[:-3], ("content_block_delta", 1), *before[-3:]]
+    assert passed.count(NOTICE.encode()) == 1
+    assert b'"ping"' in passed
+    assert reader.tokens == Tokens(input=1, output=3)
+
+
+def test_a_notice_after_a_block_that_is_no_text_is_a_block_of_its_own() -> None:
     reader = MESSAGES.reader(MESSAGES.read(body(stream=True)), missing)
 
-    passed = reader.feed(start(input_tokens=1) + said("Ja.", 0) + said("Gut.", 1) + delta(output_tokens=3) + STOP)
+    passed = reader.feed(
+        start(input_tokens=1) + said("Ja.") + said("Hm.", 1, "thinking") + delta(output_tokens=3) + STOP
+    )
 
-    block = passed[passed.index(b"Gut.") : passed.index(b"message_delta")]
+    block = passed[passed.index(b"Hm.") : passed.index(b"message_delta")]
     assert b'"index":2' in block
     assert NOTICE.encode() in block
-    assert passed.count(NOTICE.encode()) == 1
+
+
+def test_a_stream_that_ends_after_a_block_has_the_blocks_end() -> None:
+    reader = MESSAGES.reader(MESSAGES.read(body(stream=True)), missing)
+    whole = start(input_tokens=1) + said("Ja.")
+
+    assert reader.feed(whole) + reader.finish() == whole
 
 
 @pytest.mark.parametrize(
@@ -133,7 +171,7 @@ def test_a_whole_answer_ends_with_the_notice_once() -> None:
     changes = [MESSAGES.complete(answer, missing), MESSAGES.complete(answer, missing)]
 
     assert changes == [True, False]
-    assert answer["content"][-1] == {"type": "text", "text": f"\n\n{NOTICE}"}
+    assert answer["content"] == [{"type": "text", "text": f"Ja.\n\n{NOTICE}"}]
     assert not MESSAGES.complete({"stop_reason": "end_turn", "content": [7]}, missing)
 
 

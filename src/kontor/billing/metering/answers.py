@@ -177,10 +177,12 @@ def not_understood(why: str) -> Refusal:
     return Refusal(400, "gateway.invalid_request", Text(de=why, en=why))
 
 
-def model_unknown(status: int) -> Refusal:
-    """There is no model of that name."""
+def model_unknown(*, is_instance: bool) -> Refusal:
+    """There is no model of that name. To an assistant that is a fault of whoever set it up."""
+    if is_instance:
+        return Refusal(400, "gateway.model_unknown", _NOT_SET_UP)
     return Refusal(
-        status,
+        404,
         "gateway.model_unknown",
         Text(
             de="Dieses Modell gibt es hier nicht. GET /v1/models nennt die erlaubten.",
@@ -189,10 +191,12 @@ def model_unknown(status: int) -> Refusal:
     )
 
 
-def dialect_not_spoken(status: int) -> Refusal:
-    """The model exists, but not for this route."""
+def dialect_not_spoken(*, is_instance: bool) -> Refusal:
+    """The model exists, but not for this route. An assistant asks in another one as soon as it has been told to."""
+    if is_instance:
+        return Refusal(400, "gateway.dialect_not_spoken", _BEING_CHANGED)
     return Refusal(
-        status,
+        404,
         "gateway.dialect_not_spoken",
         Text(
             de="Dieses Modell gibt es nicht über diese Schnittstelle. Versuchen Sie POST /v1/chat/completions.",
@@ -222,6 +226,15 @@ def models(names: list[str], created: int) -> bytes:
     return orjson.dumps({"object": "list", "data": data})
 
 
+_NOT_SET_UP: Final = Text(
+    de="Für diesen Assistenten ist gerade kein Sprachmodell eingerichtet. Bitte wenden Sie sich an Ihren "
+    "Ansprechpartner.",
+    en="No language model is set up for this assistant just now. Please contact your provider.",
+)
+_BEING_CHANGED: Final = Text(
+    de="Mein Sprachmodell wird gerade gewechselt. Bitte versuchen Sie es in einer Minute noch einmal.",
+    en="My language model is being changed just now. Please try again in a minute.",
+)
 _EXHAUSTED: Final[Mapping[Period, Text]] = {
     "day": Text(
         de="Das Budget für heute ist aufgebraucht. Morgen bin ich wieder da; wer mehr braucht, wendet sich an die "

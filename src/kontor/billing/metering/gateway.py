@@ -122,8 +122,7 @@ class Gateway:
             raise Refused(answers.KEY_SUSPENDED)
         route = self.catalogue.route(asked.model, dialect.name, key.residency)
         if not route:
-            await self._refuse_model(caller, dialect, asked, key)
-            return
+            raise Refused(self._no_route(dialect, asked, key))
         if (talk := dialect.talk) is not None and guard.prohibits(talk, asked, tenant) is not None:
             raise Refused(answers.PROHIBITED)
         most_output = asked.most_output or self.catalogue.models[asked.model].most_output_tokens
@@ -150,14 +149,15 @@ class Gateway:
             caller.untape()
             self._content.put(order, body, tape)
 
-    async def _refuse_model(self, caller: Caller, dialect: Dialect, asked: Asked, key: Key) -> None:
+    def _no_route(self, dialect: Dialect, asked: Asked, key: Key) -> Refusal:
+        """Why nobody may serve the call."""
         model = self.catalogue.models.get(asked.model)
+        is_instance = key.kind == "instance"
         if model is None:
-            await self._refuse(caller, answers.model_unknown(_not_found(key)))
-        elif not any(dialect.name in one.speaks for one in model.deployments):
-            await self._refuse(caller, answers.dialect_not_spoken(_not_found(key)))
-        else:
-            raise Refused(answers.RESIDENCY_NOT_SERVED)
+            return answers.model_unknown(is_instance=is_instance)
+        if not any(dialect.name in one.speaks for one in model.deployments):
+            return answers.dialect_not_spoken(is_instance=is_instance)
+        return answers.RESIDENCY_NOT_SERVED
 
     async def _admit(self, caller: Caller) -> Admitted | None:
         """Whose call it is; None when it has been refused. Raises KeysUnavailable."""
@@ -212,8 +212,3 @@ class Gateway:
 
     async def _metrics(self, caller: Caller) -> None:
         await caller.answer(self._metrics_text(), kind=CONTENT_TYPE_LATEST.encode())
-
-
-def _not_found(key: Key) -> int:
-    """404 to a program; an instance would leave its provider alone for minutes, so it gets 400."""
-    return 400 if key.kind == "instance" else 404

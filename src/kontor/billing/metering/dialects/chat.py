@@ -116,7 +116,8 @@ class Chat(Talk):
         return openai_problem(refusal, lang)
 
     def cut(self, lang: Lang) -> bytes:
-        return data({"error": {"message": CUT(lang), "type": "server_error", "code": "cut"}})
+        # OpenClaw 2026.9.4 tries after a `server_error` up to 8 times in two minutes, each time from the beginning.
+        return data({"error": {"message": CUT(lang), "type": "api_error", "code": "cut"}})
 
 
 class ChatReader(Reader):

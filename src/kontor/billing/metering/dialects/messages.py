@@ -92,7 +92,11 @@ class Messages(Talk):
         more = missing(said)
         if not more:
             return False
-        content.append({"type": "text", "text": more})
+        last = content[-1]
+        if isinstance(last, dict) and last.get("type") == "text" and isinstance(last.get("text"), str):
+            last["text"] += more
+        else:
+            content.append({"type": "text", "text": more})
         return True
 
     def answer(self, asked: Asked, text: str, id_: str, now: int) -> bytes:
@@ -119,8 +123,9 @@ class Messages(Talk):
 class MessagesReader(Reader):
     """Events of a message: input is counted in the first, output in the last but one.
 
-    Without the last counts the first ones are no report: the output is guessed. What is missing at the end is a
-    block of its own after the last one.
+    Without the last counts the first ones are no report: the output is guessed. What is missing at the end is a delta
+    of the last block, whose end waits until it is known that no other follows: OpenClaw 2026.9.4 takes a second block
+    of text for a new version of the first and drops the answer. After a block that is no text it is one of its own.
     """
 
     def __init__(self, missing: Missing | None = None) -> None:
@@ -129,6 +134,8 @@ class MessagesReader(Reader):
         self._begun: Tokens | None = None
         self._said = ""
         self._blocks = 0
+        self._text: object = None  # the index of the block of text that is open
+        self._held = b""  # the end of the last one
 
     def counted(self, sent_bytes: int) -> Tokens:
         if self.tokens is not None or self._begun is None:
@@ -139,12 +146,18 @@ class MessagesReader(Reader):
     def _looks_into(self, whole: bytes) -> bool:
         return self._missing is not None or b'"usage"' in whole or b"message_stop" in whole
 
+    def finish(self) -> bytes:
+        rest = super().finish()
+        held, self._held = self._held, b""
+        return rest + held
+
     def _event(self, raw: bytes) -> bytes:
         if not self._looks_into(raw):
             return raw
         content = content_of(raw)
-        if content is None:
+        if content is None or content.get("type") == "ping":
             return raw
+        held, self._held = self._held, b""
         match content.get("type"):
             case "message_start":
                 self._begun = messages_usage({"output_tokens": 0, **part(part(content, "message"), "usage")})
@@ -153,24 +166,35 @@ class MessagesReader(Reader):
             case "message_delta":
                 self.tokens = messages_usage(content.get("usage"), since=self._begun) or self.tokens
                 if self._missing is not None and part(content, "delta").get("stop_reason") == "end_turn":
-                    return self._due(self._missing) + raw
+                    return self._due(self._missing, held) + raw
             case "content_block_start":
                 index = content.get("index")
                 self._blocks = max(self._blocks, index + 1 if isinstance(index, int) else 0)
+                self._text = index if part(content, "content_block").get("type") == "text" else None
             case "content_block_delta":
                 self._said = (self._said + text_in(part(content, "delta"), "text"))[-TAIL_CHARS:]
-        return raw
+            case "content_block_stop" if self._missing is not None and content.get("index") == self._text:
+                self._held = raw
+                return held
+        return held + raw
 
-    def _due(self, missing: Missing) -> bytes:
+    def _due(self, missing: Missing, held: bytes) -> bytes:
         more = missing(self._said)
-        return _block(self._blocks, more) if more else b""
+        if not more:
+            return held
+        return _delta(self._text, more) + held if held else _block(self._blocks, more)
+
+
+def _delta(index: object, text: str) -> bytes:
+    delta = {"type": "text_delta", "text": text}
+    return event("content_block_delta", {"type": "content_block_delta", "index": index, "delta": delta})
 
 
 def _block(index: int, text: str) -> bytes:
-    empty, delta = {"type": "text", "text": ""}, {"type": "text_delta", "text": text}
+    empty = {"type": "text", "text": ""}
     return (
         event("content_block_start", {"type": "content_block_start", "index": index, "content_block": empty})
-        + event("content_block_delta", {"type": "content_block_delta", "index": index, "delta": delta})
+        + _delta(index, text)
         + event("content_block_stop", {"type": "content_block_stop", "index": index})
     )
 
