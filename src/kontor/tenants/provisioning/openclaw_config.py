@@ -9,6 +9,7 @@ from collections.abc import Mapping
 from typing import Final
 
 from kontor.core.i18n import Lang
+from kontor.tenants.provisioning.spec import Dialect
 
 PROVIDER: Final = "metered"
 MODEL: Final = "assistant"
@@ -17,9 +18,19 @@ CONTEXT_TOKENS: Final = 128_000
 MAX_OUTPUT_TOKENS: Final = 4_096
 OLD_SPACE_MB: Final = 384
 
+# OpenClaw's name of each API, and what its base URL ends with: Anthropic's client adds /v1 itself.
+_APIS: Final[Mapping[Dialect, tuple[str, str]]] = {
+    "chat": ("openai-completions", "/v1"),
+    "responses": ("openai-responses", "/v1"),
+    "messages": ("anthropic-messages", ""),
+}
 
-def configuration(*, port: int, bind: str, gateway_url: str, workspace: str, log_file: str) -> dict[str, object]:
+
+def configuration(
+    *, port: int, bind: str, gateway_url: str, workspace: str, log_file: str, dialect: Dialect = "chat"
+) -> dict[str, object]:
     """The content of openclaw.json. Secrets stand in the environment, as `${OPENCLAW_GATEWAY_TOKEN}`."""
+    api, base = _APIS[dialect]
     return {
         "gateway": {
             "mode": "local",
@@ -39,9 +50,9 @@ def configuration(*, port: int, bind: str, gateway_url: str, workspace: str, log
             "catalogRefresh": {"enabled": False},
             "providers": {
                 PROVIDER: {
-                    "baseUrl": f"{gateway_url.rstrip('/')}/v1",
+                    "baseUrl": f"{gateway_url.rstrip('/')}{base}",
                     "apiKey": "${LLM_GATEWAY_KEY}",
-                    "api": "openai-completions",
+                    "api": api,
                     "timeoutSeconds": MODEL_TIMEOUT_S,
                     "models": [
                         {

@@ -2,17 +2,23 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import Final
+from typing import Final, Literal
 
 from kontor.core.ids import InstanceId
 
 RELEASE: Final = "2026.9.4"
 """The pinned version of OpenClaw."""
 
+Dialect = Literal["chat", "responses", "messages"]
+"""The API in which an instance asks for its model, by the gateway's name for it."""
+
 
 @dataclass(frozen=True, slots=True)
 class InstanceSpec:
-    """One instance. `files` are paths below its workspace with their text; secrets never show in a repr."""
+    """One instance. `files` are paths below its workspace with their text; secrets never show in a repr.
+
+    `revision` is that of files and dialect together: who wrote it wrote both.
+    """
 
     instance: InstanceId
     release: str
@@ -22,6 +28,7 @@ class InstanceSpec:
     gateway_url: str
     token: str = field(repr=False)
     gateway_key: str = field(repr=False)
+    dialect: Dialect = "chat"
 
     @property
     def namespace(self) -> str:

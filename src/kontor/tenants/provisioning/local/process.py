@@ -38,6 +38,7 @@ def furnish(place: Place, record: Record, spec: InstanceSpec) -> None:
         gateway_url=spec.gateway_url,
         workspace=str(place.workspace),
         log_file=str(place.log),
+        dialect=spec.dialect,
     )
     volume.put(place.config.name, openclaw_config.as_text(config))
     for name, text in spec.files.items():
