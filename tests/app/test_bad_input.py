@@ -84,7 +84,8 @@ class World:
         headers = {"if-match": '"1"', "x-forwarded-for": next(ADDRESSES), "content-type": "application/json"}
         headers |= request.pop("headers", {})
         url = path
-        for name, prefix in (("tenant_id", "tnt"), ("conversation_id", "cnv"), ("membership_id", "mbr")):
+        prefixes = {"tenant_id": "tnt", "conversation_id": "cnv", "membership_id": "mbr", "key_id": "key"}
+        for name, prefix in prefixes.items():
             url = url.replace(f"{{{name}}}", f"{prefix}_{ULID}")
         assert "{" not in url, f"{path}: an id is missing"
         who = self.staff if path.startswith("/api/v1/ops/") else self.owner

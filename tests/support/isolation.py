@@ -199,12 +199,20 @@ ROUTES: dict[tuple[str, str], Entry] = {
         ADMINS, body={"role": "viewer"}, ids={"membership_id": "membership"}
     ),
     ("DELETE", "/api/v1/members/{membership_id}"): member(ADMINS, ids={"membership_id": "membership"}),
+    ("GET", "/api/v1/members/{membership_id}/turn-limits"): member(ADMINS, ids=MEMBERSHIP),
+    ("PUT", "/api/v1/members/{membership_id}/turn-limits"): member(
+        ADMINS, body={"per_day": 5, "per_month": None}, ids=MEMBERSHIP, headers={"if-match": '"1"'}
+    ),
     ("GET", "/api/v1/invitations"): member(ADMINS),
     ("POST", "/api/v1/invitations"): member(ADMINS, body={"email": "new@example.org", "role": "viewer"}),
     ("DELETE", "/api/v1/invitations/{invitation_id}"): member(ADMINS, ids={"invitation_id": "invitation"}),
     ("GET", "/api/v1/api-keys"): member(ADMINS),
     ("POST", "/api/v1/api-keys"): member(ADMINS, body={"name": "k", "scopes": ["read"]}),
     ("DELETE", "/api/v1/api-keys/{key_id}"): member(ADMINS, ids={"key_id": "api_key"}),
+    ("GET", "/api/v1/api-keys/{key_id}/turn-limits"): member(ADMINS, ids={"key_id": "api_key"}),
+    ("PUT", "/api/v1/api-keys/{key_id}/turn-limits"): member(
+        ADMINS, body={"per_day": 5, "per_month": None}, ids={"key_id": "api_key"}, headers={"if-match": '"1"'}
+    ),
     ("GET", "/api/v1/gateway-keys"): member(ADMINS),
     ("POST", "/api/v1/gateway-keys"): member(ADMINS, body={"name": "k"}),
     ("DELETE", "/api/v1/gateway-keys/{key_id}"): member(ADMINS, ids={"key_id": "gateway_key"}),

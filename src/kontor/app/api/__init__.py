@@ -20,6 +20,7 @@ from kontor.app.api import (
     people,
     policy,
     sla,
+    turn_limits,
     usage,
 )
 
@@ -39,5 +40,6 @@ ROUTERS: Final[tuple[APIRouter, ...]] = (
     people.router,
     policy.router,
     sla.router,
+    turn_limits.router,
     usage.router,
 )

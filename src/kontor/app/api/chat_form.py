@@ -21,8 +21,9 @@ from kontor.core.i18n import Lang, Text
 
 MODEL: Final = "assistant"
 BAD_REQUEST: Final = 400
-# The instance may have worked on the message: a client that repeats it by itself would have it answered twice.
-NOT_TO_REPEAT: Final = frozenset({"assistant.cut", "assistant.not_answering"})
+# The instance may have worked on the message: a client that repeats it by itself would have it answered twice. A limit
+# of turns holds until a day or a month is over, longer than any client waits.
+NOT_TO_REPEAT: Final = frozenset({"assistant.cut", "assistant.not_answering", "chat.turn_limit"})
 
 
 class PartIn(BaseModel):

@@ -88,6 +88,14 @@ async def list_all(tx: Tx, tenant: TenantId, *, after: ApiKeyId | None, limit: i
     return [await _view(tx, row) for row in await tx.scalars(query)]
 
 
+async def show(tx: Tx, tenant: TenantId, key: ApiKeyId) -> KeyView:
+    """One key. Raises NotFound."""
+    row = await tx.scalar(select(ApiKey).where(ApiKey.tenant_id == tenant, ApiKey.id == key))
+    if row is None:
+        raise NotFound
+    return await _view(tx, row)
+
+
 async def revoke(tx: Tx, tenant: TenantId, key: ApiKeyId, by: Actor) -> None:
     """The key opens nothing any more. A second call changes nothing. Raises NotFound."""
     row = await tx.scalar(select(ApiKey).where(ApiKey.tenant_id == tenant, ApiKey.id == key).with_for_update())

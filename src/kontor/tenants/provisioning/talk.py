@@ -70,6 +70,10 @@ class NotAnswering(Unavailable):
         )
 
 
+class NotReached(NotAnswering):
+    """No connection came about: nothing was sent to the assistant."""
+
+
 def http_client(*, read_s: float = READ_S) -> httpx.AsyncClient:
     """A client for many requests at once; the caller closes it."""
     return httpx.AsyncClient(
@@ -83,7 +87,10 @@ def http_client(*, read_s: float = READ_S) -> httpx.AsyncClient:
 async def turn(
     client: httpx.AsyncClient, *, endpoint: str, token: str, conversation: str, text: str
 ) -> AsyncIterator[Part]:
-    """One turn as it comes: Delta..., Tokens, End. Raises NotAnswering before the first part, Cut after it."""
+    """One turn as it comes: Delta..., Tokens, End.
+
+    Raises NotReached when nothing was sent, NotAnswering before the first part, Cut after it.
+    """
     body = {
         "model": "openclaw",
         "stream": True,
@@ -111,6 +118,8 @@ async def turn(
                     began = True
                     ended = ended or isinstance(part, End)
                     yield part
+    except (httpx.ConnectError, httpx.ConnectTimeout, httpx.PoolTimeout) as error:
+        raise NotReached from error
     except (httpx.HTTPError, ValueError, KeyError, TypeError) as error:
         raise (Cut if began else NotAnswering) from error
     if not ended:

@@ -6,7 +6,7 @@ as unanswered, and its conversation free after conversation.LEASE.
 """
 
 import asyncio
-from collections.abc import AsyncGenerator
+from collections.abc import AsyncGenerator, AsyncIterator
 from contextlib import aclosing, suppress
 from dataclasses import dataclass, field
 from typing import Final, Literal
@@ -20,7 +20,7 @@ from kontor.core.errors import Unavailable
 from kontor.core.ids import PREFIXES, ConversationId, MessageId, encode
 from kontor.tenants.lifecycle.hibernate import wake
 from kontor.tenants.provisioning import talk
-from kontor.tenants.provisioning.talk import Delta, End, NotAnswering, Tokens
+from kontor.tenants.provisioning.talk import Delta, End, NotAnswering, NotReached, Part, Tokens
 from kontor.tenants.provisioning.target import Target, target
 from kontor.tenants.sellers import Sellers
 from kontor.tenants.talk.conversation import RENEW_EVERY_S, renew
@@ -88,6 +88,7 @@ class _Answer:
     text: list[str] = field(default_factory=list)
     used: Tokens | None = None
     reason: str = "stop"
+    was_sent: bool = False
 
 
 class Turn:
@@ -169,15 +170,8 @@ class Turn:
                         yield found
                     else:
                         aim = found
-            if aim is None or aim.endpoint is None or aim.token is None:
-                raise NotAnswering
-            parts = talk.turn(
-                self._desk.http,
-                endpoint=aim.endpoint,
-                token=aim.token,
-                conversation=encode(PREFIXES["conversation"], entry.conversation),
-                text=entry.prompt,
-            )
+            parts = self._spoken_to(aim, entry)
+            answer.was_sent = True
             async with aclosing(paced(parts, self._desk.patience.hold_every_s)) as paced_parts:
                 async for part in paced_parts:
                     match part:
@@ -191,6 +185,9 @@ class Turn:
                         case End(reason):
                             answer.reason = reason
             outcome = Outcome.COMPLETE
+        except NotReached:
+            answer.was_sent = False
+            raise
         except (asyncio.CancelledError, GeneratorExit):
             outcome = Outcome.CUT
             raise
@@ -198,6 +195,18 @@ class Turn:
             renewing.cancel()
             TURNS.labels(outcome).inc()
             await self._settle(entry, answer, outcome)
+
+    def _spoken_to(self, aim: Target | None, entry: Entry) -> AsyncIterator[Part]:
+        """The answer as the instance gives it. Raises NotAnswering when there is none to speak to."""
+        if aim is None or aim.endpoint is None or aim.token is None:
+            raise NotAnswering
+        return talk.turn(
+            self._desk.http,
+            endpoint=aim.endpoint,
+            token=aim.token,
+            conversation=encode(PREFIXES["conversation"], entry.conversation),
+            text=entry.prompt,
+        )
 
     async def _awake(self) -> AsyncGenerator[Hold | Target, None]:
         """Holds while the assistant starts, then where it is. Raises NotAwake, and what `standing` raises."""
@@ -235,7 +244,14 @@ class Turn:
             try:
                 async with self._desk.database.uow(tenant) as tx:
                     await settle(
-                        tx, tenant, entry, self.id, answer="".join(answer.text), outcome=outcome, used=answer.used
+                        tx,
+                        tenant,
+                        entry,
+                        self.id,
+                        answer="".join(answer.text),
+                        outcome=outcome,
+                        used=answer.used,
+                        was_sent=answer.was_sent,
                     )
             except Unavailable:
                 if not tries_left:

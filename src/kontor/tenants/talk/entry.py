@@ -29,6 +29,7 @@ from kontor.tenants.talk.disclosure import disclosure
 from kontor.tenants.talk.handover import asked_for_human, hand_over
 from kontor.tenants.talk.model import Conversation, InCharge, Outcome, Speaker
 from kontor.tenants.talk.standing import Standing, check_open, standing
+from kontor.tenants.talk.turn_limits.count import Counted, count
 
 PER_ORIGIN: Final = Limit("chat", 600, 60)
 
@@ -57,7 +58,10 @@ class Preface:
 
 @dataclass(frozen=True, slots=True)
 class Entry:
-    """A message that was taken. `fixed` is Kontor's own answer; without it the assistant gets `prompt`."""
+    """A message that was taken. `fixed` is Kontor's own answer; without it the assistant gets `prompt`.
+
+    `counted` is where the turn was counted; Kontor's own answers are not.
+    """
 
     conversation: ConversationId
     message: MessageId
@@ -65,13 +69,15 @@ class Entry:
     fixed: str | None
     prompt: str
     is_briefed: bool
+    counted: Counted | None = None
 
 
 async def enter(tx: Tx, sellers: Sellers, question: Question, turn: UUID, *, is_first_try: bool) -> Entry | None:
     """The message is stored and its turn has begun; None, and nothing changed, while another turn runs.
 
     MENSCH and messages to a human do not wait and need no assistant. A sleeping assistant is woken. Raises Limited,
-    NotFound, OtherUser, NotActivated, BeingErased, StillPreparing, SetupFailed.
+    NotFound, OtherUser, NotActivated, BeingErased, StillPreparing, SetupFailed, TurnLimitReached (only for what would
+    go to the assistant).
     """
     if is_first_try:
         await take(tx, PER_ORIGIN, str(question.origin.source))
@@ -93,6 +99,7 @@ async def enter(tx: Tx, sellers: Sellers, question: Question, turn: UUID, *, is_
         return await _answered(tx, row, question, notice, names)
     if not claim(tx, row, turn):
         return None
+    counted = await count(tx, question.tenant, question.origin)
     if stands is Standing.ASLEEP:
         await wake(tx, question.tenant, question.actor)
     await touch(tx, question.tenant)
@@ -109,6 +116,7 @@ async def enter(tx: Tx, sellers: Sellers, question: Question, turn: UUID, *, is_
         if said
         else question.text,
         is_briefed=since is not None,
+        counted=counted,
     )
 
 

@@ -1,5 +1,8 @@
 """What the talk rooms refuse, each with the sentence that the caller reads."""
 
+from datetime import date
+from typing import Literal
+
 from kontor.core.errors import DomainError, Kind, Unavailable
 from kontor.core.i18n import Text
 
@@ -59,6 +62,31 @@ class AnotherTurnRuns(DomainError):
             ),
             retry_after_s=5,
         )
+
+
+class TurnLimitReached(DomainError):
+    """Who asks has had all turns that an admin allows; it goes on with the Berlin day `goes_on`."""
+
+    def __init__(self, period: Literal["day", "month"], limit: int, goes_on: date, wait_s: int) -> None:
+        if limit == 0:
+            text = Text(
+                de="Für Sie sind keine Nachrichten an den Assistenten freigegeben. Ein Inhaber oder Administrator "
+                "Ihres Unternehmens kann das ändern. Schreiben Sie MENSCH für einen menschlichen Mitarbeiter.",
+                en="No messages to the assistant are allowed to you. An owner or administrator of your company can "
+                "change that. Write HUMAN to reach a person.",
+            )
+        else:
+            of = Text(de="pro Tag", en="a day") if period == "day" else Text(de="pro Monat", en="a month")
+            what = Text(de="Nachricht", en="message") if limit == 1 else Text(de="Nachrichten", en="messages")
+            text = Text(
+                de=f"Ihr Limit von {limit} {what.de} {of.de} an den Assistenten ist erreicht. Weiter geht es am "
+                f"{goes_on:%d.%m.%Y} um 0 Uhr (Berlin). Ein Inhaber oder Administrator Ihres Unternehmens kann das "
+                "Limit ändern. Schreiben Sie MENSCH für einen menschlichen Mitarbeiter.",
+                en=f"Your limit of {limit} {what.en} {of.en} to the assistant is reached. You can go on from "
+                f"{goes_on:%Y-%m-%d}, 00:00 (Berlin). An owner or administrator of your company can change the limit. "
+                "Write HUMAN to reach a person.",
+            )
+        super().__init__(Kind.LIMITED, "chat.turn_limit", text, retry_after_s=wait_s if limit else None)
 
 
 class OtherUser(DomainError):

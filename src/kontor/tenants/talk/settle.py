@@ -11,14 +11,23 @@ from kontor.tenants.provisioning.talk import Tokens
 from kontor.tenants.talk.conversation import read, release, remember
 from kontor.tenants.talk.entry import Entry
 from kontor.tenants.talk.model import Message, Outcome, Speaker
+from kontor.tenants.talk.turn_limits.count import give_back
 
 
 async def settle(
-    tx: Tx, tenant: TenantId, entry: Entry, turn: UUID, *, answer: str, outcome: Outcome, used: Tokens | None
+    tx: Tx,
+    tenant: TenantId,
+    entry: Entry,
+    turn: UUID,
+    *,
+    answer: str,
+    outcome: Outcome,
+    used: Tokens | None,
+    was_sent: bool,
 ) -> None:
     """The answer, however it ended, is stored under the turn's id. A conversation erased meanwhile stays erased.
 
-    A second call changes nothing.
+    A turn that was not sent to the assistant does not count. A second call changes nothing.
     """
     try:
         row = await read(tx, tenant, entry.conversation, lock=True)
@@ -37,6 +46,8 @@ async def settle(
     )
     if stored.one_or_none() is None:
         return
+    if entry.counted is not None and not was_sent:
+        await give_back(tx, tenant, entry.counted)
     if answer:
         await remember(tx, row, Speaker.ASSISTANT, answer, outcome, message=MessageId(turn), used=used)
     if outcome is Outcome.COMPLETE and entry.is_briefed:
