@@ -69,7 +69,9 @@ PAGES = (
     ("owner", "/availability"),
     ("owner", "/assistant"),
     ("owner", "/members"),
+    ("owner", "/members/{member}/turns"),
     ("owner", "/keys"),
+    ("owner", "/keys/{key}/turns"),
     ("owner", "/gateway-keys"),
     ("owner", "/contracts"),
     ("owner", "/exports"),
@@ -101,7 +103,7 @@ class Portal:
     instance: ScriptedInstance
     stack: AsyncExitStack
     ids: dict[str, str] = field(default_factory=dict)
-    """Of the owner's `tenant` and of a `conversation` in it."""
+    """Of the owner's `tenant`, of a `conversation` and a `call` in it, of the owner as `member` and of a `key`."""
     cookies: dict[str, dict[str, str]] = field(default_factory=lambda: {"visitor": {}})
     _standing: dict[tuple[str, str], Tab] = field(default_factory=dict)
 
@@ -192,6 +194,7 @@ async def log_in_as(portal: Portal, who: str, instance_url: str) -> dict[str, st
                     "conversation": await busy(client),
                     "call": encode(PREFIXES["usage_event"], call),
                 }
+                portal.ids |= await limited(client)
             case _:
                 await operator_login(web, client)
         return dict(client.cookies)
@@ -203,6 +206,15 @@ async def spends(client: httpx.AsyncClient) -> None:
     assert (await client.post("/api/v1/gateway-keys", json=capped)).status_code == 201
     caps = {"cap_eur": "20", "day_cap_eur": "2"}
     assert (await client.put("/api/v1/budget", json=caps, headers={"if-match": '"1"'})).status_code == 200
+
+
+async def limited(client: httpx.AsyncClient) -> dict[str, str]:
+    """The company's key has a limit of messages; the ids of the key and of the owner as a member."""
+    key = (await client.get("/api/v1/api-keys")).json()["items"][0]["id"]
+    limits = {"per_day": 5, "per_month": 100}
+    path = f"/api/v1/api-keys/{key}/turn-limits"
+    assert (await client.put(path, json=limits, headers={"if-match": '"1"'})).status_code == 200
+    return {"key": key, "member": (await client.get("/api/v1/members")).json()["items"][0]["id"]}
 
 
 async def used(web: Web, tenant: UUID) -> None:
@@ -343,6 +355,31 @@ async def test_an_answer_appears_while_it_is_written_and_stays(portal: Portal) -
         await expect(answers(page).last).to_have_text(re.compile("Samstags ab neun geöffnet."))
         assert len(asked) == 1, "what is typed while an answer comes waits for the next Enter"
         assert (tab.complaints, tab.foreign) == ([], [])
+
+
+async def test_a_reached_limit_is_told_in_the_chat_and_lifted_on_its_page(portal: Portal) -> None:
+    async with portal.tab("owner") as tab:
+        page, asked = tab.page, len(portal.instance.asked)
+        await page.goto("/members")
+        await page.get_by_role("link", name=re.compile("Nachrichten von owner@example.org")).click()
+        await page.get_by_label("Nachrichten pro Tag").fill("0")
+        await page.get_by_role("button", name="Speichern").click()
+        await expect(page.get_by_role("heading", name="Mitglieder")).to_be_visible()
+
+        await page.goto("/chat?new=1")
+        await page.get_by_label("Ihre Nachricht").fill("Darf ich noch etwas fragen?")
+        await page.keyboard.press("Enter")
+        await expect(page.locator(".said[data-role=failed]")).to_contain_text("keine Nachrichten an den Assistenten")
+        assert len(portal.instance.asked) == asked
+
+        await page.goto(f"/members/{portal.ids['member']}/turns")
+        await page.get_by_label("Nachrichten pro Tag").fill("")
+        await page.get_by_role("button", name="Speichern").click()
+        await expect(page.get_by_role("heading", name="Mitglieder")).to_be_visible()
+        await page.goto("/chat?new=1")
+        await page.get_by_label("Ihre Nachricht").fill("Und jetzt?")
+        await page.keyboard.press("Enter")
+        await expect(answers(page).last).to_contain_text("Echo: Und jetzt?")
 
 
 async def test_markup_in_the_chat_is_text(portal: Portal) -> None:

@@ -17,7 +17,9 @@ from support.portal.frames import AT, AUDIT, SHA, TENANT, WRONG, documents, memb
 def samples(lang: Lang) -> Iterator[tuple[str, View, Frame]]:
     members = (
         company.MemberRow("mbr_1", "katrin.brandt@tischlerei-brandt.example", "owner", AT, is_me=True),
-        company.MemberRow("mbr_2", "jo@tischlerei-brandt.example", "viewer", AT, is_me=False),
+        company.MemberRow(
+            "mbr_2", "jo@tischlerei-brandt.example", "viewer", AT, is_me=False, turns=company.Turns(20, 20, 187, 300)
+        ),
     )
     invited = (company.InvitationRow("inv_1", "neu@tischlerei-brandt.example", "admin", AT + timedelta(days=7)),)
     yield "members", company.Members(members, invited, 5, may_edit=True, taken=3), member(lang, "members")
@@ -33,7 +35,9 @@ def samples(lang: Lang) -> Iterator[tuple[str, View, Frame]]:
     )
     keys = (
         company.KeyRow("key_1", "Website", "kontor_8f3kQ2", ("chat",), AT, AT + timedelta(days=90), AT, None),
-        company.KeyRow("key_2", "Alt", "kontor_11aaZZ", ("chat", "usage"), AT, None, None, AT),
+        company.KeyRow(
+            "key_2", "Alt", "kontor_11aaZZ", ("chat", "usage"), AT, None, None, AT, company.Turns(0, 50, 12)
+        ),
     )
     scopes = tuple(
         Choice(v, Text(de=d, en=e), Text(de=h, en=h))
@@ -46,6 +50,13 @@ def samples(lang: Lang) -> Iterator[tuple[str, View, Frame]]:
     )
     page = company.Keys(keys, scopes, "http://127.0.0.1:8080")
     yield "keys", page, member(lang, "keys")
+    of_jo = company.TurnLimits(members[1].email, "member", "/members/mbr_2/turns", members[1].turns, 2, may_edit=True)
+    yield "turns-member", of_jo, member(lang, "members")
+    yield "turns-none", replace(of_jo, turns=company.Turns(3, 0, 40, None)), member(lang, "members")
+    yield "turns-owner", replace(of_jo, may_edit=False), member(lang, "members", Role.ADMIN)
+    yield "turns-wrong", replace(of_jo, form=WRONG), member(lang, "members")
+    of_website = company.TurnLimits("Website", "key", "/keys/key_1/turns", company.Turns(7, None, 93), 1, may_edit=True)
+    yield "turns-key", of_website, member(lang, "keys")
     yield "keys-secret", replace(page, secret="kontor_8f3kQ2vXyTnR4mPz7LwB5sHd9JcF1aGe"), member(lang, "keys")
     yield "keys-empty", replace(page, keys=()), member(lang, "keys")
     rows = (

@@ -19,6 +19,7 @@ from kontor.app.portal.routes import (
     policy,
     public,
     team,
+    turn_limits,
 )
 
 ROUTERS: Final[tuple[APIRouter, ...]] = (
@@ -30,6 +31,7 @@ ROUTERS: Final[tuple[APIRouter, ...]] = (
     numbers.router,
     policy.router,
     team.router,
+    turn_limits.router,
     gateway_keys.router,
     company.router,
     content_log.router,

@@ -6,13 +6,14 @@ from typing import Annotated, Final
 from fastapi import APIRouter, Query, Request
 from starlette.responses import Response
 
+from kontor.app.http.errors import STATUS
 from kontor.app.http.idempotency import IdempotentRoute
 from kontor.app.portal.frame import ADMINS, EMPTY, Notice
 from kontor.app.portal.frame import Form as Typed
 from kontor.app.portal.routes.conversations import said_by
 from kontor.app.portal.routes.page import Look, LookDep, Member, again, sent, to, whole
 from kontor.app.portal.views import assistant
-from kontor.core.errors import DomainError
+from kontor.core.errors import DomainError, Kind
 from kontor.core.i18n import Text
 from kontor.core.ids import PREFIXES, ConversationId, InvalidId, decode, encode
 from kontor.tenants.errors import ChangedMeanwhile
@@ -74,7 +75,8 @@ async def ask(request: Request, look: LookDep) -> Response:
     except DomainError as error:
         form = again(values, error, look.lang)
         page = await _chat(look, member, assistant.ChatPage, is_new=not values.get("conversation"), form=form)
-        return to("/home") if page is None else await look.show(page, "chat", status=409)
+        status = STATUS[Kind.LIMITED] if error.kind is Kind.LIMITED else STATUS[Kind.CONFLICT]
+        return to("/home") if page is None else await look.show(page, "chat", status=status)
     return to("/chat")
 
 

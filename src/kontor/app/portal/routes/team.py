@@ -16,6 +16,7 @@ from kontor.app.http.login import device_of, set_session
 from kontor.app.http.pages import PageQuery, cut, encode_cursor, page_query
 from kontor.app.portal.frame import ADMINS, EMPTY, Choice, Form
 from kontor.app.portal.routes.page import Look, LookDep, Member, again, read_form, sent, to
+from kontor.app.portal.routes.turn_limits import counted
 from kontor.app.portal.views import company, public
 from kontor.core.clock import day_start
 from kontor.core.errors import DomainError
@@ -25,6 +26,8 @@ from kontor.tenants.lifecycle.company import profile_of
 from kontor.tenants.lifecycle.rows import tenant_of
 from kontor.tenants.people import api_keys, members, sessions
 from kontor.tenants.people.model import Role
+from kontor.tenants.talk.model import Channel
+from kontor.tenants.talk.turn_limits.edit import NONE_YET, turns_of_all
 
 router = APIRouter(include_in_schema=False, route_class=IdempotentRoute)
 LATEST: Final = date(2999, 12, 31)
@@ -209,6 +212,7 @@ async def _team(look: Look, member: Member, form: Form = EMPTY) -> company.Membe
         seats = (await tenant_of(tx, member.tenant)).seats
         people = await members.list_members(tx, member.tenant)
         invited = await members.list_invitations(tx, member.tenant)
+        turns = await turns_of_all(tx, member.tenant, Channel.PORTAL, [one.person for one in people])
     return company.Members(
         tuple(
             company.MemberRow(
@@ -217,6 +221,7 @@ async def _team(look: Look, member: Member, form: Form = EMPTY) -> company.Membe
                 one.role.value,
                 one.since,
                 one.person == member.person,
+                counted(turns.get(one.person, NONE_YET)),
             )
             for one in people
         ),
@@ -239,6 +244,7 @@ async def _keys(
     after = ApiKeyId(page.after) if page.after else None
     async with look.container.database.uow(member.tenant) as tx:
         found = await api_keys.list_all(tx, member.tenant, after=after, limit=page.limit)
+        turns = await turns_of_all(tx, member.tenant, Channel.API, [one.id for one in found])
     shown, has_more = cut(found, page.limit)
     rows = tuple(
         company.KeyRow(
@@ -250,6 +256,7 @@ async def _keys(
             one.expires_at,
             one.last_used_at,
             one.revoked_at,
+            counted(turns.get(one.id, NONE_YET)),
         )
         for one in shown
     )

@@ -11,6 +11,16 @@ from kontor.core.i18n import Text
 
 
 @dataclass(frozen=True, slots=True)
+class Turns:
+    """Messages to the assistant that were counted, of how many; None: of any number."""
+
+    today: int = 0
+    per_day: int | None = None
+    this_month: int = 0
+    per_month: int | None = None
+
+
+@dataclass(frozen=True, slots=True)
 class MemberRow:
     """A member. `is_me` cannot remove itself here."""
 
@@ -19,6 +29,7 @@ class MemberRow:
     role: str
     since: datetime
     is_me: bool
+    turns: Turns = Turns()
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,6 +67,7 @@ class KeyRow:
     expires_at: datetime | None
     last_used_at: datetime | None
     revoked_at: datetime | None
+    turns: Turns = Turns()
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,6 +81,20 @@ class Keys:
     secret: str | None = None
     form: Form = EMPTY
     next_cursor: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class TurnLimits:
+    """The limits of one member or key, called `name`; the form goes to `path`."""
+
+    template: ClassVar[str] = "company/turn_limits.html"
+    name: str
+    of: Literal["member", "key"]
+    path: str
+    turns: Turns
+    revision: int
+    may_edit: bool
+    form: Form = EMPTY
 
 
 @dataclass(frozen=True, slots=True)
