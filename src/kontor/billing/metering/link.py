@@ -70,5 +70,8 @@ class translated:  # noqa: N801 - reads as a word at its callers
         if isinstance(error, DatabaseAway):
             return
         is_driver = isinstance(error, asyncpg.InterfaceError | asyncpg.PostgresError)
-        if isinstance(error, OSError | TimeoutError | asyncpg.InterfaceError) or (is_driver and is_outage(error)):
+        # InternalClientError: the server hung up while asyncpg was giving the connection back.
+        if isinstance(error, OSError | TimeoutError | asyncpg.InterfaceError | asyncpg.InternalClientError) or (
+            is_driver and is_outage(error)
+        ):
             raise DatabaseAway(repr(error)) from error
