@@ -83,7 +83,7 @@ async def test_a_tenant_whose_data_residency_the_provider_does_not_fit_reaches_n
     assert await rig.events(choosy) == []
 
 
-async def test_a_revoked_key_is_refused_everywhere_within_a_second_or_two(rig: GatewayRig) -> None:
+async def test_a_revoked_key_is_refused_everywhere_within_a_second(rig: GatewayRig) -> None:
     second = rig.start_gateway()
     urls = [rig.gateway.url, second.url]
 
@@ -99,7 +99,7 @@ async def test_a_revoked_key_is_refused_everywhere_within_a_second_or_two(rig: G
     async def refused() -> bool:
         return await statuses() == {400}
 
-    await eventually(refused, within_s=3)
+    await eventually(refused, within_s=1)
 
 
 async def test_an_erased_tenants_key_is_unknown_and_its_usage_stays_away(rig: GatewayRig) -> None:

@@ -68,6 +68,24 @@ class Process:
         return self._running.pid
 
     @property
+    def memory_bytes(self) -> int:
+        """Resident now."""
+        return self._memory("VmRSS")
+
+    @property
+    def peak_bytes(self) -> int:
+        """The most that was resident since `forget_peak`."""
+        return self._memory("VmHWM")
+
+    def forget_peak(self) -> None:
+        """What is resident now is the most so far. Source: proc(5), /proc/pid/clear_refs."""
+        Path(f"/proc/{self.pid}/clear_refs").write_text("5")
+
+    def _memory(self, name: str) -> int:
+        status = Path(f"/proc/{self.pid}/status").read_text()
+        return next(int(line.split()[1]) * 1024 for line in status.splitlines() if line.startswith(f"{name}:"))
+
+    @property
     def log(self) -> str:
         """Everything it has printed."""
         return self._log.read_text()

@@ -36,7 +36,7 @@ class Provider:
 
 
 @asynccontextmanager
-async def provider(*answers: bytes | Script) -> AsyncIterator[tuple[str, Provider]]:
+async def provider(*answers: bytes | Script, port: int = 0) -> AsyncIterator[tuple[str, Provider]]:
     """Its base URL and itself. Plain bytes are sent to each request of a connection, which then stays open."""
 
     def script_of(answer: bytes | Script) -> Script:
@@ -51,7 +51,7 @@ async def provider(*answers: bytes | Script) -> AsyncIterator[tuple[str, Provide
         return play
 
     made = Provider([script_of(answer) for answer in answers])
-    server = await asyncio.start_server(made.serve, "127.0.0.1", 0)
+    server = await asyncio.start_server(made.serve, "127.0.0.1", port)
     try:
         yield f"http://127.0.0.1:{server.sockets[0].getsockname()[1]}/base", made
     finally:

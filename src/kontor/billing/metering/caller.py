@@ -12,6 +12,11 @@ from kontor.billing.metering.answers import JSON, PROBLEM, TITLES, Refusal, open
 from kontor.core.i18n import Lang, negotiate
 from kontor.core.ids import TenantId
 
+MOST_BODY_BYTES: Final = 20_000_000
+"""Of a longer body nothing is kept, also before anybody asks for it."""
+
+_DIGITS: Final = len(str(MOST_BODY_BYTES))
+
 STALL_S: Final = 120.0
 DISCARD_S: Final = 10.0
 DISCARD_BYTES: Final = 128 * 1024 * 1024
@@ -138,7 +143,9 @@ class Caller:
         self._language: Lang | None = None
         self._line = line
         self._body: list[bytes] = []
-        self._is_complete = self._discards = False
+        self._is_complete = False
+        announced = headers.get(b"content-length", b"")
+        self._discards = len(announced) >= _DIGITS and int(announced) > MOST_BODY_BYTES
         self._waiter: asyncio.Future[None] | None = None
         self._tape: Tape | None = None
         self._head = b""
@@ -160,6 +167,8 @@ class Caller:
     def feed(self, data: bytes) -> None:
         """A part of the body has come."""
         self.size += len(data)
+        if self.size > MOST_BODY_BYTES:
+            self.discard()
         if not self._discards:
             self._body.append(data)
         self._wake()
@@ -180,7 +189,7 @@ class Caller:
 
     # What the gateway does
 
-    async def body(self, most_bytes: int) -> bytes:
+    async def body(self, most_bytes: int = MOST_BODY_BYTES) -> bytes:
         """The whole body. Raises TooLarge, CallerGone."""
         if not self._is_complete:
             await self._complete(most_bytes)
@@ -254,6 +263,7 @@ class Caller:
             self._tape.add(data)
         head, self._head = self._head, b""
         self._line.write(b"%b%x\r\n%b\r\n" % (head, len(data), data) if self._is_chunked else head + data)
+        del data  # it waits with the line
         if self._line.is_full and not await self._line.has_room(STALL_S):
             self._stalled = True
 

@@ -234,8 +234,10 @@ class Forwarder:
         self.health.succeeded(made.deployment.name)
         outcome = Outcome.DISCONNECTED
         caller.begin(200, SSE, x_request_id=str(made.ticket.call.id))
+        relaying = self._relay(made, first, response, reader, caller)
+        del first  # what waits for a slow caller is held once
         try:
-            outcome = await self._relay(made, first, response, reader, caller)
+            outcome = await relaying
         except _BROKEN as error:
             outcome = Outcome.CUT
             self._failed(made, Ended.DONE, Cause.CUT, error)
@@ -249,9 +251,8 @@ class Forwarder:
         await caller.end()
         return Ended.DONE
 
-    async def _relay(self, made: _Try, first: bytes, response: Response, reader: Reader, caller: Caller) -> Outcome:
+    async def _relay(self, made: _Try, passed: bytes, response: Response, reader: Reader, caller: Caller) -> Outcome:
         made.first_ms = round((monotonic() - made.began) * 1000)
-        passed = first
         while True:
             if caller.is_gone:
                 await _drain(response, reader)
@@ -259,7 +260,8 @@ class Forwarder:
             if reader.is_done and not made.is_closed:  # before the caller can see the end
                 self._close(made, reader.counted(len(made.sent)), Outcome.ANSWERED)
             if passed:
-                await caller.write(passed)
+                writing, passed = caller.write(passed), b""
+                await writing
             if reader.is_done:
                 await caller.end()
                 await _drain(response, reader)
@@ -267,6 +269,7 @@ class Forwarder:
             if not (data := await response.chunk()):
                 break
             passed = reader.feed(data)
+            del data
         rest = reader.finish()
         self._close(made, reader.counted(len(made.sent)), Outcome.ANSWERED)
         if rest:

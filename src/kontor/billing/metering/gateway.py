@@ -15,7 +15,7 @@ from prometheus_client import CONTENT_TYPE_LATEST, Counter, generate_latest
 from kontor.billing.metering import answers
 from kontor.billing.metering.answers import JSON, SSE, Refusal
 from kontor.billing.metering.budgets.spending import Refused, Spending
-from kontor.billing.metering.caller import Caller, TooLarge
+from kontor.billing.metering.caller import MOST_BODY_BYTES, Caller, TooLarge
 from kontor.billing.metering.catalogue import Catalogue
 from kontor.billing.metering.content.box import MOST_BYTES
 from kontor.billing.metering.content.writer import ContentWriter
@@ -33,7 +33,6 @@ from kontor.billing.metering.refusals import Refusals
 from kontor.core.errors import Unavailable
 from kontor.core.ids import TenantId, encode, new_id
 
-MOST_BODY_BYTES: Final = 20_000_000
 DIALECTS: Final[tuple[Dialect, ...]] = (Chat(), Responses(), Messages(), Embeddings())
 
 REFUSED: Final = Counter("kontor_gateway_refusals_total", "Requests that reached no provider, by code", ["code"])
@@ -104,7 +103,7 @@ class Gateway:
         if admitted is None:
             return
         try:
-            body = await caller.body(MOST_BODY_BYTES)
+            body = await caller.body()
             asked = dialect.read(body)
             try:
                 await self._forward(caller, dialect, asked, admitted, body)

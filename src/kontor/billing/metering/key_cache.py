@@ -67,6 +67,7 @@ class KeyCache:
         self._now = now
         self._known: dict[bytes, _Known] = {}
         self._unknown: OrderedDict[bytes, float] = OrderedDict()
+        self._reading: dict[bytes, asyncio.Task[Key | None]] = {}
         self._polled_at = 0.0
         self.is_away = False
         self._hurry = asyncio.Event()
@@ -90,7 +91,7 @@ class KeyCache:
         elif (seen := self._unknown.get(key_hash)) is not None and now - seen <= _REREAD_S:
             return None
         try:
-            return await self._read(key_hash)
+            return await self._read_once(key_hash)
         except DatabaseAway as error:
             self.is_away = True
             if known is not None and now - max(known.read_at, self._polled_at) <= self._grace_s:
@@ -142,6 +143,14 @@ class KeyCache:
             if row[0] in self._known:
                 self._known[row[0]] = _Known(key_of(row[1:]), self._now())
             self._unknown.pop(row[0], None)
+
+    async def _read_once(self, key_hash: bytes) -> Key | None:
+        """Whoever asks while a lookup is under way has its answer. Raises DatabaseAway."""
+        reading = self._reading.get(key_hash)
+        if reading is None:
+            reading = self._reading[key_hash] = asyncio.create_task(self._read(key_hash))
+            reading.add_done_callback(lambda _: self._reading.pop(key_hash))
+        return await asyncio.shield(reading)
 
     async def _read(self, key_hash: bytes) -> Key | None:
         async with self._link.connection() as connection:
