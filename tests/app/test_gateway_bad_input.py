@@ -219,7 +219,7 @@ async def test_readers_of_a_byte_at_a_time_hold_little_and_make_the_provider_wai
             await asyncio.sleep(0.1)
             return len(sent) == READERS and seen[-5:] == [tuple(sent)] * 5
 
-        await eventually(nothing_moves)
+        await eventually(nothing_moves, within_s=60)
         held = own_front.gateway.memory_bytes - before
 
         assert max(sent) < STREAM_BYTES
