@@ -25,6 +25,15 @@ OPERATIONS = ROOT / "docs/operations.md"
 API = ROOT / "docs/api.md"
 
 NOT_OURS: Final = frozenset({"PATH"})
+FAILURES_OF_PEERS: Final = (
+    "usage lost when the process dies",
+    "usage lost beyond a batch",
+    "two first requests at once both pass the budget",
+    "flushers that lock each other out",
+    "a route that bypasses metering",
+    "a budget for each replica",
+    "an empty request id as primary key",
+)
 METRICS: Final = frozenset({"Counter", "Gauge", "Histogram"})
 
 
@@ -48,6 +57,20 @@ def test_every_make_target_that_is_named_exists(page: Path) -> None:
     targets = set(re.findall(r"^([a-z-]+):", (ROOT / "Makefile").read_text(encoding="utf-8"), re.MULTILINE))
 
     assert set(re.findall(r"`make ([a-z-]+)", page.read_text(encoding="utf-8"))) <= targets
+
+
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: str(page.relative_to(ROOT)))
+def test_every_test_that_is_named_exists(page: Path) -> None:
+    for path, name in re.findall(r"`(tests/[^`:]+)::(\w+)`", page.read_text(encoding="utf-8")):
+        assert re.search(rf"^(async )?def {name}\(", (ROOT / path).read_text(encoding="utf-8"), re.MULTILINE), name
+
+
+def test_every_known_failure_of_peers_has_a_test() -> None:
+    told = (ROOT / "docs/architecture.md").read_text(encoding="utf-8").partition("| failure | test |")[2]
+
+    assert len(re.findall(r"^\| .+ \| `tests/\S+::test_\w+` \|$", told, re.MULTILINE)) == len(FAILURES_OF_PEERS)
+    for failure in FAILURES_OF_PEERS:
+        assert f"| {failure} |" in told
 
 
 def test_operations_lists_every_setting_with_its_default() -> None:

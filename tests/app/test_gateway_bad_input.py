@@ -172,6 +172,44 @@ async def test_of_a_name_that_stands_twice_the_provider_sees_what_the_gateway_ha
         assert (sent["model"], sent["stream"], sent["user"]) == ("gpt-4.1-mini", False, "a\0b")
 
 
+HALLO = [{"role": "user", "content": "Hallo"}]
+ASKED = {"model": "assistant", "messages": HALLO, "input": "Hallo", "max_tokens": 9}
+ROUTES = [
+    *(
+        f"POST {prefix}/{route}"
+        for prefix in ("/v1", "", "//v1", "/V1", "/v1/", "/v1/..", "http://x/v1", "/base/v1")
+        for route in ("chat/completions", "responses", "messages", "embeddings")
+    ),
+    *(
+        f"POST /v1/{route}"
+        for route in ("completions", "images/generations", "audio/speech", "files", "batches", "moderations")
+    ),
+    *(f"POST /v1/chat/completions{rest}" for rest in ("/", "?a=b", ";a", "%20", "/../models")),
+    *(f"{method} /v1/chat/completions" for method in ("GET", "PUT", "PATCH", "DELETE", "OPTIONS", "HEAD", "QUERY")),
+    "POST /v1/models",
+    "GET /v1/models/assistant",
+    "POST /metrics",
+    "GET /v1/responses/x",
+]
+
+
+async def test_no_route_reaches_a_provider_past_the_meter(rig: GatewayRig, front: Front) -> None:
+    body = orjson.dumps(ASKED)
+    head = (
+        f"host: x\r\nauthorization: Bearer {rig.assistant.secret}\r\ncontent-length: {len(body)}\r\nconnection: close"
+    )
+
+    async with answering(rig, front, whole()) as provider:
+        for route in ROUTES:
+            reader, writer = await asyncio.open_connection("127.0.0.1", int(front.gateway.url.rpartition(":")[2]))
+            writer.write(f"{route} HTTP/1.1\r\n{head}\r\n\r\n".encode() + body)
+            assert (await reader.read(-1)).startswith(b"HTTP/1.1 ")
+            writer.close()
+
+        assert len(provider.requests) >= 3
+        assert len(await eventually_all(rig, len(provider.requests))) == len(provider.requests)
+
+
 STREAM_BYTES = 20 * MB
 READERS = 12
 HELD_BYTES = 256 * 1024
