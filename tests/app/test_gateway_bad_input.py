@@ -19,6 +19,8 @@ from support.gateway import GatewayRig, chat
 from support.processes import Process, free_port
 from support.scripted import Provider, Script, provider
 
+pytestmark = pytest.mark.xdist_group("gateway-bad-input")  # one gateway for all of them
+
 MB = 1_000_000
 
 
