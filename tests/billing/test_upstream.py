@@ -4,7 +4,7 @@ import asyncio
 import os
 import ssl
 from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, suppress
 from pathlib import Path
 from urllib.parse import urlsplit
 
@@ -295,3 +295,30 @@ async def test_a_certificate_that_is_not_trusted_is_refused(tmp_path: Path) -> N
         await call(Upstream(f"https://127.0.0.1:{server.sockets[0].getsockname()[1]}", timeouts=FAST))
 
     server.close()
+
+
+async def test_a_certificate_that_is_trusted_is_and_its_connection_serves_the_next_request(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    connections = 0
+
+    async def answers(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        nonlocal connections
+        connections += 1
+        with suppress(asyncio.IncompleteReadError):
+            while await reader.readuntil(b"\r\n\r\n{}"):
+                writer.write(HELLO)
+        writer.close()
+
+    tls = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    certificate = self_signed(tmp_path)
+    tls.load_cert_chain(certificate)
+    monkeypatch.setenv("SSL_CERT_FILE", str(certificate))
+    server = await asyncio.start_server(answers, "127.0.0.1", 0, ssl=tls)
+    client = Upstream(f"https://127.0.0.1:{server.sockets[0].getsockname()[1]}", timeouts=FAST)
+
+    bodies = [(await call(client))[1] for _ in range(3)]
+    await client.close()
+    server.close()
+
+    assert (bodies, connections) == ([b"hello"] * 3, 1)
