@@ -6,6 +6,7 @@ from typing import Any
 import pytest
 
 from kontor.app.adapters import ConfiguredDeployments, PricedPlans
+from kontor.app.providers import catalogue_of
 from kontor.billing import plans
 from kontor.core.money import Money
 from kontor.core.settings import Settings
@@ -15,7 +16,7 @@ from support.databases import MASTER_KEY
 
 def engaged(tmp_path: Path, **settings: Any) -> ConfiguredDeployments:
     base = Settings(master_key=MASTER_KEY, database_url="postgresql://x", state_dir=tmp_path, **settings)  # type: ignore[arg-type]
-    return ConfiguredDeployments(base, packaged())
+    return ConfiguredDeployments(base, packaged(), catalogue_of(base, packaged()))
 
 
 @pytest.mark.parametrize(

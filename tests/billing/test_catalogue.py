@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from kontor.billing.metering.catalogue import Catalogue
+from kontor.billing.metering.catalogue import Catalogue, Deployment, Model
 from kontor.billing.metering.catalogue_file import CatalogueBroken, read_catalogue
 from kontor.tenants.contracts.catalogue import packaged
 
@@ -96,6 +96,48 @@ def test_a_route_keeps_the_order_of_the_file(catalogue: Catalogue) -> None:
     assert [one.provider for one in catalogue.route("assistant", "messages", "world")] == ["anthropic"]
     assert catalogue.route("assistant", "messages", "eu") == ()
     assert catalogue.route("nothing", "chat", "eu") == ()
+
+
+@pytest.mark.parametrize(
+    ("deployments", "spoken"),
+    [
+        ((("messages", "chat"),), "messages"),
+        ((("messages", "chat"), ("chat", "embeddings")), "chat"),
+        ((("messages",), ("chat",), ("chat",)), "messages"),
+        ((("chat", "responses"), ("messages",)), "chat"),
+        ((("chat", "responses"), ("responses",)), "responses"),
+        ((("embeddings",), ("responses",)), "responses"),
+        ((("embeddings",),), None),
+        ((), None),
+    ],
+)
+def test_assistants_speak_with_the_first_deployment_so_that_most_others_can_stand_in(
+    deployments: tuple[tuple[str, ...], ...], spoken: str | None
+) -> None:
+    of_eu = [
+        Deployment(f"{number}/m", "p", "m", "http://x", speaks, frozenset({"eu"}))
+        for number, speaks in enumerate(deployments)
+    ]
+    of_us = Deployment("us/m", "p", "m", "http://x", ("responses",), frozenset({"world"}))
+    catalogue = Catalogue([Model("assistant", (of_us, *of_eu))])
+
+    assert catalogue.spoken("assistant", "eu") == spoken
+    assert catalogue.spoken("assistant", "world") == "responses"
+    assert catalogue.spoken("another", "eu") is None
+
+
+def test_assistants_speak_what_their_providers_are_best_at(catalogue: Catalogue, file: Path) -> None:
+    only_anthropic = (
+        file.read_text().replace("bedrock-eu", "anthropic-us").replace('kind = "bedrock"', 'kind = "anthropic"')
+    )
+    file.write_text(only_anthropic)
+
+    assert {place: catalogue.spoken("assistant", place) for place in ("de", "eu", "world")} == dict.fromkeys(
+        ("de", "eu", "world"), "chat"
+    )
+    assert read_catalogue(file, fits).spoken("assistant", "world") == "chat"  # of three, two and all speak it
+    file.write_text(only_anthropic.replace('{ provider = "azure-de", model = "gpt-4.1-mini" },', ""))
+    assert read_catalogue(file, fits).spoken("assistant", "world") == "messages"
 
 
 def test_a_tenant_sees_the_models_that_it_may_use(catalogue: Catalogue) -> None:

@@ -17,6 +17,8 @@ from typing import Any
 from uuid import UUID
 
 from kontor.app.adapters import MeteredKeys
+from kontor.app.assistant_dialects import AssistantDialects
+from kontor.billing.metering.catalogue import Catalogue
 from kontor.billing.plans import load as load_plans
 from kontor.core.clock import SystemClock
 from kontor.core.crypto import FolderKeyStore, Vault
@@ -71,9 +73,9 @@ async def main(order: dict[str, Any]) -> None:
     database = Database(DatabaseUrls(**order["urls"]), AheadClock(timedelta(seconds=order["ahead_s"])), vault)
     runtime = LocalRuntime(Path(order["instances"]), Path(order["cache"]))
     blueprint = Blueprint(database, load_sellers("http://kontor.example"), order["gateway_url"])
-    worker: Any = Reconciler(
-        database, runtime, MeteredKeys(load_plans(), packaged()), blueprint, Making("local", RELEASE, MEMORY_MB, 0)
-    )
+    keys, speaks = MeteredKeys(load_plans(), packaged()), AssistantDialects(Catalogue([]), packaged())
+    making = Making("local", RELEASE, MEMORY_MB, 0)
+    worker: Any = Reconciler(database, runtime, keys, blueprint, making, dialects=speaks)
     worker._hands = MortalHands(worker._hands, order["step"], order["moment"])
     tenant = TenantId(UUID(order["tenant"]))
     while True:

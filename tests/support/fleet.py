@@ -25,6 +25,7 @@ from kontor.tenants.provisioning.reconcile import TICK, Reconciler
 from kontor.tenants.provisioning.sightings import Sighting
 from kontor.tenants.provisioning.spec import RELEASE
 from kontor.tenants.sellers import load_sellers
+from support.speaking import speaking
 from support.tenants import OPERATOR, OWNER, a_tenant
 
 GATEWAY = "http://127.0.0.1:8081"
@@ -50,6 +51,7 @@ class Fleet:
         self.clock = clock
         self.runtime = FakeRuntime(starts_ready=False)
         self.gateway = Keys(load_plans(), packaged())
+        self.dialects = speaking(eu="chat", de="chat", world="chat")
         self.blueprint = Blueprint(database, load_sellers("http://kontor.example"), GATEWAY)
         self.pool_size = pool_size
         self.release = RELEASE
@@ -66,6 +68,7 @@ class Fleet:
             self.gateway,
             self.blueprint,
             Making("test", self.release, 512, self.pool_size),
+            dialects=self.dialects,
             starts=self.starts,
             tick=tick,
             on_observation=self._see,
@@ -116,6 +119,12 @@ class Fleet:
                 .where(Assignment.tenant_id == tenant)
             )
             return found.one()
+
+    async def speaks(self, tenant: TenantId) -> str:
+        """The dialect with which its assistant runs."""
+        spec = self.runtime.instances[InstanceId((await self.instance(tenant)).id)].spec
+        assert spec is not None
+        return spec.dialect
 
     async def instances(self) -> list[Instance]:
         async with self.database.system_uow() as tx:

@@ -7,11 +7,12 @@ from typing import Final
 
 from sqlalchemy import select
 
-from kontor.app.providers import catalogue_of, engaged
+from kontor.app.providers import engaged
 from kontor.billing import queries
 from kontor.billing.metering import gateway_keys
 from kontor.billing.metering.budgets.limits import set_plan_budget
 from kontor.billing.metering.catalogue import ASSISTANT
+from kontor.billing.metering.catalogue import Catalogue as Models
 from kontor.billing.metering.content import entries
 from kontor.billing.metering.content.switch import standing
 from kontor.billing.metering.outages.queries import times_all_down
@@ -26,13 +27,11 @@ from kontor.core.sheets import safe_cell
 from kontor.tenants.contracts.catalogue import Catalogue
 from kontor.tenants.contracts.facts import Pilot, PlanTerms, SubProcessor, sub_processor
 from kontor.tenants.model import Tenant
+from kontor.tenants.ports import Dialects
+from kontor.tenants.provisioning.spec import DIALECT
 
 # Before any usage.
 _BEGINNING: Final = datetime(2020, 1, 1, tzinfo=UTC)
-INSTANCES_SPEAK: Final = "chat"
-"""The dialect that OpenClaw is configured for."""
-
-
 EVER: Final = datetime(2020, 1, 1, tzinfo=UTC)
 
 
@@ -138,10 +137,10 @@ class ConfiguredDeployments:
     companies stand there too.
     """
 
-    def __init__(self, settings: Settings, contracts: Catalogue) -> None:
+    def __init__(self, settings: Settings, contracts: Catalogue, models: Models) -> None:
         self._contracts = contracts
         self._hosting = engaged(settings, contracts)
-        self._models = catalogue_of(settings, contracts)
+        self._models = models
 
     def reachable(self, residency: str) -> tuple[SubProcessor, ...]:
         """The sub-processors that are engaged and fit."""
@@ -151,12 +150,16 @@ class ConfiguredDeployments:
 
     def serves(self, residency: str) -> bool:
         """Whether an assistant can be had under this choice."""
-        return bool(self._models.route(ASSISTANT, INSTANCES_SPEAK, residency))
+        return self._models.spoken(ASSISTANT, residency) is not None
 
 
 class RecordedProviderOutages:
-    """tenants.ports.ProviderOutages over what the gateways' circuits saw."""
+    """tenants.ports.ProviderOutages over what the gateways' circuits saw of the dialect that assistants speak now."""
+
+    def __init__(self, dialects: Dialects) -> None:
+        self._dialects = dialects
 
     async def times(self, tx: Tx, residency: str, start: datetime, end: datetime) -> list[tuple[datetime, datetime]]:
         """When every deployment that serves assistants under this choice was down by its provider's fault."""
-        return await times_all_down(tx, ASSISTANT, INSTANCES_SPEAK, residency, start=start, end=end)
+        dialect = self._dialects.dialect(residency) or DIALECT
+        return await times_all_down(tx, ASSISTANT, dialect, residency, start=start, end=end)

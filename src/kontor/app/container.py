@@ -7,6 +7,7 @@ from kontor.app.adapters import (
     RecordedProviderOutages,
     RecordedUsage,
 )
+from kontor.app.assistant_dialects import AssistantDialects
 from kontor.app.model_access import ModelAccess
 from kontor.app.providers import catalogue_of
 from kontor.billing import plans
@@ -45,9 +46,11 @@ class Container:
         self.prices = plans.load(settings.plans_file)
         self.packs = load_packs(settings.policy_dir)
         self.keys = MeteredKeys(self.prices, self.catalogue)
-        self.model_access = ModelAccess(self.prices, self.catalogue, catalogue_of(settings, self.catalogue))
+        models = catalogue_of(settings, self.catalogue)
+        self.dialects = AssistantDialects(models, self.catalogue)
+        self.model_access = ModelAccess(self.prices, self.catalogue, models)
         self.usage = RecordedUsage()
-        self.provider_outages = RecordedProviderOutages()
+        self.provider_outages = RecordedProviderOutages(self.dialects)
         self.erasures = FolderRegister(settings.keys_path.parent / "erasures.jsonl")
         self.desk = Desk(self.database, self.sellers, http_client())
         currencies = {code: country.currency for code, country in self.catalogue.countries.items()}
@@ -55,7 +58,7 @@ class Container:
             self.catalogue,
             self.sellers,
             PricedPlans(self.prices, currencies),
-            ConfiguredDeployments(settings, self.catalogue),
+            ConfiguredDeployments(settings, self.catalogue, models),
         )
 
     async def close(self) -> None:

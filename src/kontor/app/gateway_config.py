@@ -11,6 +11,7 @@ from typing import Final
 import structlog
 from prometheus_client import Gauge
 
+from kontor.app.changed_files import EVERY_S, state_of
 from kontor.app.providers import catalogue_of
 from kontor.billing.metering.gateway import Gateway
 from kontor.billing.metering.guard import Guard
@@ -21,23 +22,19 @@ from kontor.tenants.contracts.catalogue import packaged
 
 log = structlog.get_logger(__name__)
 
-EVERY_S: Final = 1.0
-
 BROKEN: Final = Gauge(
     "kontor_gateway_config_broken",
     "1 while a file that has changed cannot be used: alarm",
     multiprocess_mode="livemax",
 )
 
-State = tuple[tuple[str, int, int], ...]
-
 
 async def follow(settings: Settings, gateway: Gateway, guard: Guard, outages: OutageWatch) -> None:
     """Until cancelled: a changed file is used a second later."""
-    seen = _state(settings)
+    seen = state_of(_files(settings))
     while True:
         await asyncio.sleep(EVERY_S)
-        if (now := _state(settings)) == seen:
+        if (now := state_of(_files(settings))) == seen:
             continue
         seen = now
         try:
@@ -53,18 +50,8 @@ async def follow(settings: Settings, gateway: Gateway, guard: Guard, outages: Ou
         log.info("gateway.config_read", models=list(catalogue.models), packs=sorted(packs))
 
 
-def _state(settings: Settings) -> State:
-    return tuple(_marks(settings))
-
-
-def _marks(settings: Settings) -> Iterator[tuple[str, int, int]]:
-    files: list[Path] = [settings.models_file] if settings.models_file is not None else []
+def _files(settings: Settings) -> Iterator[Path]:
+    if settings.models_file is not None:
+        yield settings.models_file
     if settings.policy_dir is not None:
-        files.extend(sorted(settings.policy_dir.glob("*.toml")))
-    for file in files:
-        try:
-            known = file.stat()
-        except OSError:
-            yield str(file), 0, 0
-        else:
-            yield str(file), known.st_mtime_ns, known.st_ino
+        yield from sorted(settings.policy_dir.glob("*.toml"))

@@ -85,6 +85,9 @@ def _providers(settings: Settings) -> Iterator[tuple[str, ProviderEntry, str]]:
         url = settings.ollama_base_url.rstrip("/")
         yield "ollama", ProviderEntry(base_url=url if url.endswith("/v1") else f"{url}/v1"), "llama3.2"
     if not found:
-        every = frozenset({"chat", "responses", "messages", "embeddings"})
         url = f"http://127.0.0.1:{settings.model_port}/v1"
-        yield "builtin", ProviderEntry(base_url=url, speaks=every), BUILT_IN_MODEL
+        yield (
+            "builtin",
+            ProviderEntry(base_url=url, speaks=("chat", "responses", "messages", "embeddings")),
+            BUILT_IN_MODEL,
+        )

@@ -14,6 +14,7 @@ from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 from starlette.routing import Route
 
+from kontor.app.assistant_dialects import follow
 from kontor.app.container import Container
 from kontor.app.reactions import reactions
 from kontor.app.schema import METADATA
@@ -65,6 +66,7 @@ def reconciler_of(container: Container, runtime: LocalRuntime | FakeRuntime) -> 
         container.keys,
         Blueprint(database, container.sellers, settings.gateway_url),
         Making(SITE, RELEASE, settings.instance_memory_mb, settings.pool_size),
+        dialects=container.dialects,
         starts=STARTS,
         on_observation=Watch(database),
     )
@@ -154,15 +156,17 @@ async def serve(settings: Settings) -> None:
         loop.add_signal_handler(number, stopping.set)
     await _repeat_erasures(container, runtime, stopping)
     tasks = [_beside(worker.run(), stopping), _beside(reconciler.run(), stopping)]
+    following = asyncio.create_task(follow(settings, container.dialects))
     health = _health(container, settings.worker_port)
     if health is not None:
         tasks.append(_beside(health.serve(), stopping))
     await stopping.wait()
     worker.stop()
     reconciler.stop()
+    following.cancel()
     if health is not None:
         health.should_exit = True
-    await asyncio.gather(*tasks, return_exceptions=True)
+    await asyncio.gather(*tasks, following, return_exceptions=True)
     await runtime.close()
     await container.close()
 

@@ -6,6 +6,7 @@ from typing import Protocol
 from kontor.core.db import Tx
 from kontor.core.ids import InstanceId, TenantId
 from kontor.tenants.contracts.facts import PlanTerms, SubProcessor
+from kontor.tenants.provisioning.spec import Dialect
 
 
 class GatewayKeys(Protocol):
@@ -57,6 +58,17 @@ class Deployments(Protocol):
 
     def serves(self, residency: str) -> bool:
         """Whether any model can be reached under this choice."""
+        ...
+
+
+class Dialects(Protocol):
+    """In which of the gateway's dialects assistants ask for their model. The answer may change at any time."""
+
+    def dialect(self, residency: str | None) -> Dialect | None:
+        """That of tenants with this choice of data residency; of None: of the warm pool, which is nobody's yet.
+
+        None: nobody serves them now, and what they speak does not matter.
+        """
         ...
 
 

@@ -122,7 +122,8 @@ async def test_instances_are_listed_with_their_tenant(web: Web) -> None:
         listed = (await olga.get("/api/v1/ops/instances")).json()["items"]
         none = (await olga.get("/api/v1/ops/instances", params={"phase": "failed"})).json()["items"]
 
-    assert [(one["tenant"], one["phase"], one["observed"]) for one in listed] == [(tenant, "ready", "ready")]
+    shown = [(one["tenant"], one["phase"], one["observed"], one["dialect"]) for one in listed]
+    assert shown == [(tenant, "ready", "ready", "chat")]
     assert none == []
 
 

@@ -15,3 +15,13 @@ async def fleet(database: Database, clock: FixedClock) -> AsyncIterator[Fleet]:
     made = Fleet(database, clock)
     yield made
     await made.runtime.close()
+
+
+@pytest.fixture
+async def pooled(fleet: Fleet) -> Fleet:
+    """A fleet with one instance that waits, ready."""
+    fleet.pool_size = 1
+    fleet.reconciler = fleet.another()
+    await fleet.reconcile()
+    await fleet.settle()
+    return fleet

@@ -254,7 +254,7 @@ async def test_a_link_in_place_of_the_workspace_leads_nobody_out_of_the_volume(
     with pytest.raises(RuntimeFailure):
         await runtime.ensure(spec)
     with pytest.raises(RuntimeFailure):
-        await runtime.write_files(spec.instance, {"AGENTS.md": "y"}, 2)
+        await runtime.write_files(replace(spec, files={"AGENTS.md": "y"}, revision=2))
     for path in ("workspace/secret", "link", "hard", "../record.json", "/etc/passwd"):
         with pytest.raises(NotFound):
             _ = [chunk async for chunk in runtime.read_file(spec.instance, path)]

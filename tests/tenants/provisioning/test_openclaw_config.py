@@ -1,5 +1,6 @@
 """The hardened configuration, compared whole, and the files that say who an assistant is."""
 
+import copy
 import subprocess
 from pathlib import Path
 
@@ -8,6 +9,7 @@ import pytest
 from kontor.core.settings import default_cache_dir
 from kontor.tenants.provisioning import install
 from kontor.tenants.provisioning.openclaw_config import as_text, configuration, environment, workspace_files
+from kontor.tenants.provisioning.spec import DIALECT, Dialect
 
 HARDENED = {
     "gateway": {
@@ -76,13 +78,14 @@ HARDENED = {
 }
 
 
-def some_configuration() -> dict[str, object]:
+def some_configuration(dialect: Dialect = DIALECT) -> dict[str, object]:
     return configuration(
         port=1234,
         bind="loopback",
         gateway_url="http://gateway:8081/",
         workspace="/home/workspace",
         log_file="/home/openclaw.log",
+        dialect=dialect,
     )
 
 
@@ -90,11 +93,26 @@ def test_the_configuration_is_the_hardened_one() -> None:
     assert some_configuration() == HARDENED
 
 
+@pytest.mark.parametrize(
+    ("dialect", "api", "url"),
+    [
+        ("responses", "openai-responses", "http://gateway:8081/v1"),
+        ("messages", "anthropic-messages", "http://gateway:8081"),
+    ],
+)
+def test_another_dialect_changes_the_api_and_nothing_else(dialect: Dialect, api: str, url: str) -> None:
+    changed = copy.deepcopy(HARDENED)
+    changed["models"]["providers"]["metered"] |= {"api": api, "baseUrl": url}  # type: ignore[index]
+
+    assert some_configuration(dialect) == changed
+
+
 @pytest.mark.openclaw
-def test_openclaw_accepts_it(tmp_path: Path) -> None:
+@pytest.mark.parametrize("dialect", ["chat", "responses", "messages"])
+def test_openclaw_accepts_it(tmp_path: Path, dialect: Dialect) -> None:
     installed = install.find(default_cache_dir())
     file = tmp_path / "openclaw.json"
-    file.write_text(as_text(some_configuration()))
+    file.write_text(as_text(some_configuration(dialect)))
     own = environment(state_dir=str(tmp_path / "state"), config_file=str(file), token="t", gateway_key="k")
 
     done = subprocess.run(

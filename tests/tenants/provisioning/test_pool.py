@@ -3,8 +3,6 @@
 import asyncio
 from datetime import timedelta
 
-import pytest
-
 from kontor.core.ids import InstanceId, TenantId
 from kontor.tenants.provisioning import plan
 from kontor.tenants.provisioning.secrets import open_secrets
@@ -163,13 +161,3 @@ async def test_no_more_start_at_the_same_time_than_the_limit_and_tenants_come_be
         await fleet.settle()
         assert len([known for known in fleet.runtime.instances.values() if known.runs and not known.is_ready]) <= 2
     assert len(fleet.running()) == 5
-
-
-@pytest.fixture
-async def pooled(fleet: Fleet) -> Fleet:
-    """A fleet with one instance that waits, ready."""
-    fleet.pool_size = 1
-    fleet.reconciler = fleet.another()
-    await fleet.reconcile()
-    await fleet.settle()
-    return fleet

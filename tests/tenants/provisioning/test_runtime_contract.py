@@ -30,6 +30,7 @@ from kontor.tenants.provisioning.spec import RELEASE, InstanceSpec
 from kontor.tenants.provisioning.talk import Delta, End, Tokens, http_client, turn
 from support.eventually import eventually, eventually_sync
 from support.places import open_folder
+from support.processes import CONTROL_TOKEN, ModelControl
 from support.serving import served
 
 pytestmark = pytest.mark.xdist_group("openclaw")
@@ -43,6 +44,13 @@ def model() -> Iterator[str]:
     """The built-in model, in the gateway's place."""
     with served(application()) as url:
         yield url
+
+
+@pytest.fixture
+def controlled() -> Iterator[ModelControl]:
+    """The same with its controls."""
+    with served(application(CONTROL_TOKEN)) as url:
+        yield ModelControl(url)
 
 
 @pytest.fixture
@@ -129,11 +137,9 @@ async def test_an_instance_lives_from_start_to_deletion(runtime: Runtime, model:
     assert tokens.input_tokens > 0
     assert tokens.output_tokens > 0
 
-    await runtime.write_files(
-        spec.instance,
-        spec.files | {"AGENTS.md": spec.files["AGENTS.md"].replace("um 7 Uhr", "erst um neun Uhr dreißig")},
-        2,
-    )
+    later = spec.files["AGENTS.md"].replace("um 7 Uhr", "erst um neun Uhr dreißig")
+    spec = replace(spec, files=spec.files | {"AGENTS.md": later}, revision=2)
+    await runtime.write_files(spec)
     before, _ = await ask(endpoint, spec, "Wann öffnen Sie?", conversation="c3")
     assert "neun Uhr" in before or before.startswith("[")
 
@@ -157,9 +163,28 @@ async def test_an_instance_lives_from_start_to_deletion(runtime: Runtime, model:
     assert await runtime.observe_all() == {}
 
 
+async def test_another_dialect_is_spoken_without_a_new_start_and_nothing_is_forgotten(
+    runtime: Runtime, controlled: ModelControl
+) -> None:
+    spec = spec_for(controlled.url)
+    await runtime.ensure(spec)
+    endpoint = await ready(runtime, spec.instance)
+    await ask(endpoint, spec, "Mein Name ist Jürgen.")
+
+    await runtime.write_files(replace(spec, dialect="messages", revision=2))
+
+    async def has_changed() -> str | None:
+        said, _ = await ask(endpoint, spec, f"Wie heiße ich? {new_id()}")
+        asked = [request["path"] for request in controlled.requests("Wie hei", last=1)]
+        return said if asked in ([], ["/v1/messages"]) else None  # the fake asks no model
+
+    assert "Jürgen" in await eventually(has_changed, within_s=30, what="it speaks the other dialect")
+    assert (await runtime.observe(spec.instance)).endpoint == endpoint
+
+
 async def test_files_of_an_unknown_instance_are_refused(runtime: Runtime, model: str) -> None:
     with pytest.raises(RuntimeFailure):
-        await runtime.write_files(spec_for(model).instance, {"AGENTS.md": "x"}, 1)
+        await runtime.write_files(spec_for(model))
 
 
 @pytest.mark.openclaw

@@ -13,6 +13,7 @@ from kontor.tenants.sla.model import Service
 from kontor.tenants.sla.observe import record_observations
 from kontor.tenants.sla.queries import daily_strip, month_of_service
 from support.observed import ObservedInstance
+from support.speaking import speaking
 from support.tenants import OWNER, a_tenant
 
 
@@ -137,7 +138,9 @@ async def test_a_month_tells_seconds_and_outages(instance: ObservedInstance, clo
     clock.advance(timedelta(seconds=90))
 
     async with instance.database.uow(instance.tenant) as tx:
-        month = await month_of_service(tx, instance.tenant, Month(2026, 11), RecordedProviderOutages())
+        month = await month_of_service(
+            tx, instance.tenant, Month(2026, 11), RecordedProviderOutages(speaking(eu="chat"))
+        )
 
     measured = month.measured
     assert (measured.in_service_s, measured.down_s, measured.excluded_s, measured.unobserved_s) == (80, 15, 20, 0)
@@ -150,7 +153,9 @@ async def test_silence_until_now_is_unobserved(instance: ObservedInstance, clock
     clock.advance(timedelta(seconds=100))
 
     async with instance.database.uow(instance.tenant) as tx:
-        month = await month_of_service(tx, instance.tenant, Month(2026, 11), RecordedProviderOutages())
+        month = await month_of_service(
+            tx, instance.tenant, Month(2026, 11), RecordedProviderOutages(speaking(eu="chat"))
+        )
 
     assert (month.measured.in_service_s, month.measured.unobserved_s) == (100, 80)
     assert month.measured.availability == 1
@@ -165,7 +170,7 @@ async def test_the_strip_has_ninety_berlin_days_and_today_is_the_last(
     clock.advance(timedelta(seconds=40))
 
     async with instance.database.uow(instance.tenant) as tx:
-        strip = await daily_strip(tx, instance.tenant, clock.now(), RecordedProviderOutages())
+        strip = await daily_strip(tx, instance.tenant, clock.now(), RecordedProviderOutages(speaking(eu="chat")))
 
     assert len(strip) == 90
     assert (strip[-1].day.isoformat(), strip[-1].measured.down_s) == ("2026-11-23", 30)

@@ -29,8 +29,9 @@ class InstanceOut(Answer):
     release: str = Field(examples=["2026.9.4"])
     phase: Phase = Field(description="what should be")
     observed: str = Field(description="what is", examples=["ready"])
-    revision: int = Field(description="of what its files should hold")
-    applied_revision: int = Field(description="of what its files hold")
+    dialect: str = Field(description="the gateway's API in which it should ask for its model", examples=["chat"])
+    revision: int = Field(description="of what files and dialect should be")
+    applied_revision: int = Field(description="of what they are")
     tries: int
     restarts: int
     failure_code: str | None

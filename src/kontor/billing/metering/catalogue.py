@@ -7,12 +7,16 @@ from: catalogue_file. Source: product page, "Data residency"; gateway page.
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
-from typing import Final
+from typing import Final, Literal
 
 from kontor.billing.metering.credentials import Credential, Nobody
 
 ASSISTANT: Final = "assistant"
 """The model name that instances ask for; what serves it is the operator's choice."""
+
+Spoken = Literal["chat", "responses", "messages"]
+_TALKS: Final[Mapping[str, Spoken]] = {"chat": "chat", "responses": "responses", "messages": "messages"}
+"""Dialects in which a model talks to people."""
 
 MOST_OUTPUT_TOKENS: Final = 4_096
 """What an answer may have at most when neither the caller nor the catalogue says it."""
@@ -22,7 +26,8 @@ MOST_OUTPUT_TOKENS: Final = 4_096
 class Deployment:
     """A provider's model that may be called. `provider` and `model` are its price's key.
 
-    `speaks` names dialects, `serves` choices of data residency, `refuses` fields that it answers with 4xx.
+    `speaks` names dialects, the one that suits it best first, `serves` choices of data residency, `refuses` fields
+    that it answers with 4xx.
     `sub_processor` is the contracts' key of who processes there; empty for the operator's own machine.
     """
 
@@ -30,7 +35,7 @@ class Deployment:
     provider: str
     model: str
     base_url: str
-    speaks: frozenset[str]
+    speaks: tuple[str, ...]
     serves: frozenset[str]
     credential: Credential = field(default_factory=Nobody, repr=False, compare=False)
     refuses: frozenset[str] = frozenset()
@@ -68,6 +73,19 @@ class Catalogue:
     def route(self, model: str, dialect: str, residency: str) -> tuple[Deployment, ...]:
         """The deployments that may serve the call, in the order in which they are tried; empty: none may."""
         return self._routes.get((model, dialect, residency), ())
+
+    def spoken(self, model: str, residency: str) -> Spoken | None:
+        """The dialect in which an assistant asks for the model; None: nobody may serve it.
+
+        One of the first deployment that may: the one in which most others could stand in for it, and of equals the
+        one that suits it best. Others than the first are never asked in its place for their dialect's sake.
+        """
+        found = self.models.get(model)
+        for one in found.deployments if found else ():
+            talks = [_TALKS[dialect] for dialect in one.speaks if dialect in _TALKS]
+            if talks and residency in one.serves:
+                return max(talks, key=lambda dialect: len(self.route(model, dialect, residency)))
+        return None
 
     @property
     def routes(self) -> Mapping[tuple[str, str, str], tuple[Deployment, ...]]:

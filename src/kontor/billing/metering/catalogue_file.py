@@ -38,12 +38,14 @@ _URLS: Final[Mapping[Kind, str]] = {
     "bedrock": "https://bedrock-runtime.{region}.amazonaws.com/openai/v1",
     "mistral": "https://api.mistral.ai/v1",
 }
-_SPEAKS: Final[Mapping[Kind, frozenset[str]]] = {
-    "openai": frozenset({"chat", "responses", "embeddings"}),
-    "anthropic": frozenset({"chat", "messages"}),
-    "azure": frozenset({"chat", "responses", "embeddings"}),
-    "bedrock": frozenset({"chat"}),
-    "mistral": frozenset({"chat", "embeddings"}),
+# What suits each best comes first. Anthropic calls its "chat" a way to try it, without its cache of prompts
+# (docs.anthropic.com, "OpenAI SDK compatibility").
+_SPEAKS: Final[Mapping[Kind, tuple[str, ...]]] = {
+    "openai": ("chat", "responses", "embeddings"),
+    "anthropic": ("messages", "chat"),
+    "azure": ("chat", "responses", "embeddings"),
+    "bedrock": ("chat",),
+    "mistral": ("chat", "embeddings"),
 }
 # Mistral answers 422 to these; it reports usage in the last chunk without being asked.
 _REFUSES: Final[Mapping[Kind, frozenset[str]]] = {
@@ -67,7 +69,7 @@ class ProviderEntry(BaseModel):
     key_id: str | None = Field(None, description="Bedrock's access key id, as key")
     priced_as: str | None = Field(None, description="the provider in the price list; default the entry's name")
     sub_processor: str = ""
-    speaks: frozenset[Literal["chat", "responses", "messages", "embeddings"]] | None = None
+    speaks: tuple[Literal["chat", "responses", "messages", "embeddings"], ...] | None = None
     refuses: frozenset[str] | None = None
 
 
@@ -145,7 +147,7 @@ def _deployment(
         provider=entry.priced_as or one.provider,
         model=one.model,
         base_url=_url(entry),
-        speaks=_SPEAKS[entry.kind] if entry.speaks is None else frozenset(entry.speaks),
+        speaks=_SPEAKS[entry.kind] if entry.speaks is None else tuple(dict.fromkeys(entry.speaks)),
         serves=serves,
         credential=credential,
         refuses=_REFUSES.get(entry.kind, frozenset()) if entry.refuses is None else entry.refuses,

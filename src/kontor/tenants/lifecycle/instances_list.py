@@ -26,6 +26,7 @@ class InstanceLine:
     release: str
     phase: Phase
     observed: str
+    dialect: str
     revision: int
     applied_revision: int
     tries: int
@@ -82,6 +83,7 @@ def _line(row: Instance, tenant: UUID | None, slug: str | None) -> InstanceLine:
         release=row.release,
         phase=Phase(row.phase),
         observed=row.observed,
+        dialect=row.dialect,
         revision=row.revision,
         applied_revision=row.applied_revision,
         tries=row.tries,

@@ -18,7 +18,7 @@ from kontor.tenants.provisioning.model import Assignment, AssistantSettings, Ins
 from kontor.tenants.provisioning.openclaw_config import workspace_files
 from kontor.tenants.provisioning.runtime import RuntimeFailure
 from kontor.tenants.provisioning.secrets import open_secrets
-from kontor.tenants.provisioning.spec import InstanceSpec
+from kontor.tenants.provisioning.spec import InstanceSpec, as_dialect
 from kontor.tenants.sellers import DEFAULT_SELLER, Sellers
 
 
@@ -38,7 +38,10 @@ class Blueprint:
         self._gateway_url = gateway_url
 
     async def spec(self, instance: InstanceId) -> InstanceSpec:
-        """All that a runtime needs to start it. Raises RuntimeFailure: no row, no secrets, or their key is gone."""
+        """All that a runtime needs to start it, or to write it anew.
+
+        Raises RuntimeFailure: no row, no secrets, or their key is gone.
+        """
         rows = await self._rows(instance)
         try:
             secrets = await open_secrets(self._database.vault, rows.instance)
@@ -55,11 +58,8 @@ class Blueprint:
             gateway_url=self._gateway_url,
             token=secrets.token,
             gateway_key=secrets.gateway_key,
+            dialect=as_dialect(rows.instance.dialect),
         )
-
-    async def files(self, instance: InstanceId) -> dict[str, str]:
-        """The workspace as it should be now. Raises RuntimeFailure as `spec` does."""
-        return await self._files(await self._rows(instance))
 
     async def _files(self, rows: _Rows) -> dict[str, str]:
         if rows.tenant is None or rows.settings is None:

@@ -81,14 +81,15 @@ class FakeRuntime:
         await self.hook("observe_all")
         return {instance: self._look(instance) for instance in self.instances}
 
-    async def write_files(self, instance: InstanceId, files: Mapping[str, str], revision: int) -> None:
-        """The volume holds these files. Raises RuntimeFailure when there is no such instance."""
+    async def write_files(self, spec: InstanceSpec) -> None:
+        """The volume holds the spec's files. Raises RuntimeFailure when there is no such instance."""
         await self.hook("write_files:before")
-        known = self.instances.get(instance)
+        known = self.instances.get(spec.instance)
         if known is None:
             raise RuntimeFailure("runtime_unavailable", "there is no such instance")
-        known.files |= dict(files)
-        known.revision = revision
+        known.spec = spec
+        known.files |= dict(spec.files)
+        known.revision = spec.revision
         await self.hook("write_files:after")
 
     async def stop(self, instance: InstanceId) -> None:

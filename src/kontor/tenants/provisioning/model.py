@@ -6,8 +6,8 @@ is what should be (see states), `observed` what the runtime last showed. Invaria
 - The row is there before anything else of the instance (data key, gateway key, process) and goes last.
 - `token` and `gateway_key` are sealed under the data key of `sealed_for`: the instance itself in the pool, the tenant
   after assignment. `has_own_key` is true before the instance's own data key is created and until it is destroyed.
-- `revision` counts what the files should hold, `applied_revision` what was written; `generation` counts decisions
-  about the row, so that whoever acted on an older one notices.
+- `revision` counts what files and `dialect` should be, `applied_revision` what was written; `generation` counts
+  decisions about the row, so that whoever acted on an older one notices.
 - Only the holder of an unexpired lease (`lease_by`, `lease_until`) talks to the runtime about the instance.
 - `observed_at` is since when `observed` holds, `due_at` before when nothing is tried again, `ready_at` when the
   instance was ready for the first time.
@@ -47,6 +47,7 @@ class Instance(Base):
     token: Mapped[bytes | None]
     gateway_key: Mapped[bytes | None]
     memory_mb: Mapped[int]
+    dialect: Mapped[str] = mapped_column(server_default="chat")
     revision: Mapped[int] = mapped_column(default=1)
     applied_revision: Mapped[int] = mapped_column(default=0)
     generation: Mapped[int] = mapped_column(default=1)

@@ -9,7 +9,7 @@ from collections.abc import Mapping
 from typing import Final
 
 from kontor.core.i18n import Lang
-from kontor.tenants.provisioning.spec import Dialect
+from kontor.tenants.provisioning.spec import DIALECT, Dialect
 
 PROVIDER: Final = "metered"
 MODEL: Final = "assistant"
@@ -27,7 +27,7 @@ _APIS: Final[Mapping[Dialect, tuple[str, str]]] = {
 
 
 def configuration(
-    *, port: int, bind: str, gateway_url: str, workspace: str, log_file: str, dialect: Dialect = "chat"
+    *, port: int, bind: str, gateway_url: str, workspace: str, log_file: str, dialect: Dialect = DIALECT
 ) -> dict[str, object]:
     """The content of openclaw.json. Secrets stand in the environment, as `${OPENCLAW_GATEWAY_TOKEN}`."""
     api, base = _APIS[dialect]

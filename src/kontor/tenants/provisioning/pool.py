@@ -15,10 +15,11 @@ from kontor.core.events import publish
 from kontor.core.ids import InstanceId, TenantId, encode, new_id
 from kontor.tenants.events import InstanceAssigned
 from kontor.tenants.model import Tenant, TenantState
-from kontor.tenants.ports import GatewayKeys
+from kontor.tenants.ports import Dialects, GatewayKeys
 from kontor.tenants.provisioning.model import Assignment, Instance
 from kontor.tenants.provisioning.runtime import Observed
 from kontor.tenants.provisioning.secrets import open_secrets, seal_secrets, warm
+from kontor.tenants.provisioning.spec import DIALECT
 from kontor.tenants.states import Phase, step
 
 _POOL_LOCK: Final = 0x6B6F6E746F72_0001
@@ -38,9 +39,10 @@ class Making:
 class Pool:
     """Keeps the pool filled and staffs tenants that have no assistant yet. Safe beside others of its kind."""
 
-    def __init__(self, database: Database, keys: GatewayKeys, making: Making) -> None:
+    def __init__(self, database: Database, keys: GatewayKeys, dialects: Dialects, making: Making) -> None:
         self._database = database
         self._keys = keys
+        self._dialects = dialects
         self._making = making
 
     def fits(self, releases: Sequence[str]) -> bool:
@@ -86,7 +88,7 @@ class Pool:
             instance = await tx.scalar(free.limit(1).with_for_update(skip_locked=True))
             from_pool = instance is not None
             if instance is None:
-                instance = self._fresh(tx, InstanceId(new_id()), tenant)
+                instance = self._fresh(tx, InstanceId(new_id()), row)
                 tx.add(instance)
                 await tx.flush()
             else:
@@ -110,6 +112,7 @@ class Pool:
         else:
             await seal_secrets(tx.vault, instance, tenant.id, secrets)
             await self._keys.bind(tx, InstanceId(instance.id), TenantId(tenant.id))
+        instance.dialect = self._dialects.dialect(tenant.residency) or instance.dialect
         instance.generation += 1
         instance.revision += 1
         instance.due_at = tx.now
@@ -123,15 +126,16 @@ class Pool:
             .order_by(_is_ready().desc(), Instance.id)
         )
 
-    def _fresh(self, tx: Tx, instance: InstanceId, owner: TenantId | None = None) -> Instance:
+    def _fresh(self, tx: Tx, instance: InstanceId, owner: Tenant | None = None) -> Instance:
         return Instance(
             id=instance,
             site=self._making.site,
             release=self._making.release,
             phase=Phase.PROVISIONING,
             observed=Observed.ABSENT,
-            sealed_for=owner or instance,
+            sealed_for=owner.id if owner else instance,
             memory_mb=self._making.memory_mb,
+            dialect=self._dialects.dialect(owner.residency if owner else None) or DIALECT,
             due_at=tx.now,
             created_at=tx.now,
         )

@@ -18,7 +18,7 @@ from kontor.core.db import Database
 from kontor.core.errors import Unavailable
 from kontor.core.ids import InstanceId
 from kontor.core.telemetry import bound
-from kontor.tenants.ports import GatewayKeys
+from kontor.tenants.ports import Dialects, GatewayKeys
 from kontor.tenants.provisioning import leases, plan, records
 from kontor.tenants.provisioning.blueprint import Blueprint
 from kontor.tenants.provisioning.nudge import CHANNEL
@@ -54,13 +54,15 @@ class Reconciler:
         blueprint: Blueprint,
         making: Making,
         *,
+        dialects: Dialects,
         starts: int = 2,
         tick: timedelta = TICK,
         on_observation: Watcher | None = None,
     ) -> None:
         self._database = database
         self._runtime = runtime
-        self._pool = Pool(database, keys, making)
+        self._dialects = dialects
+        self._pool = Pool(database, keys, dialects, making)
         self._worker = uuid4()
         self._hands = Hands(database, runtime, keys, blueprint, worker=self._worker, starts=starts)
         self._on_observation = on_observation
@@ -128,16 +130,29 @@ class Reconciler:
         return until
 
     async def _survey(self) -> records.Survey:
-        """All rows, after tenants were staffed and the pool was filled where that was missing."""
+        """All rows, after tenants were staffed, the pool filled and dialects changed where that was missing."""
         for _ in range(2):
             async with self._database.system_uow() as tx:
                 survey = await records.survey(tx)
             changed = [await self._pool.staff(tenant) is not None for tenant in survey.unstaffed]
             if not self._pool.fits(survey.pool_releases) or any(changed):
                 changed.append(await self._pool.keep_filled())
+            changed.append(await self._speak(survey))
             if not any(changed):
                 break
         return survey
+
+    async def _speak(self, survey: records.Survey) -> bool:
+        """Every row says the dialect in which its tenant's model is to be had; whether that was new."""
+        is_new = False
+        for (residency, dialect), instances in survey.speaking.items():
+            wanted = self._dialects.dialect(residency)
+            if wanted is not None and wanted != dialect:
+                async with self._database.system_uow() as tx:
+                    await records.speak(tx, instances, wanted, before=dialect)
+                log.info("instances.dialect_changed", residency=residency, dialect=wanted, instances=len(instances))
+                is_new = True
+        return is_new
 
     async def _attend_to(self, todo: list[Facts]) -> None:
         # Assigned before pool: the order in which steps ask for a place among those that start.

@@ -4,7 +4,7 @@ from dataclasses import dataclass
 from typing import Any, Final
 from uuid import UUID
 
-from sqlalchemy import Row, delete, func, select, text
+from sqlalchemy import Row, delete, func, select, text, update
 
 from kontor.core.db import Tx
 from kontor.core.events import publish
@@ -15,6 +15,7 @@ from kontor.tenants.provisioning import leases, plan
 from kontor.tenants.provisioning.model import Assignment, Instance
 from kontor.tenants.provisioning.plan import Facts
 from kontor.tenants.provisioning.runtime import Observation, Observed
+from kontor.tenants.provisioning.spec import Dialect
 from kontor.tenants.states import Phase, step
 
 _START_LOCK: Final = 0x6B6F6E746F72_0002
@@ -22,11 +23,15 @@ _START_LOCK: Final = 0x6B6F6E746F72_0002
 
 @dataclass(frozen=True, slots=True)
 class Survey:
-    """Everything that a look at the whole needs: all instances' facts, the pool's, and tenants without an instance."""
+    """Everything that a look at the whole needs: all instances' facts, the pool's, and tenants without an instance.
+
+    `speaking` are instances by their tenant's data residency (None: of the pool) and the dialect that their row says.
+    """
 
     facts: list[Facts]
     pool_releases: list[str]
     unstaffed: list[TenantId]
+    speaking: dict[tuple[str | None, str], list[InstanceId]]
 
 
 async def survey(tx: Tx) -> Survey:
@@ -39,7 +44,21 @@ async def survey(tx: Tx) -> Survey:
         .order_by(Tenant.activated_at)
     )
     pooled = [row.release for row in rows if row.sealed_for == row.id and row.phase != Phase.ENDING]
-    return Survey([_facts(row) for row in rows], pooled, [TenantId(tenant) for tenant in unstaffed])
+    speaking: dict[tuple[str | None, str], list[InstanceId]] = {}
+    for row in rows:
+        if row.phase != Phase.ENDING:
+            speaking.setdefault((row.residency, row.dialect), []).append(InstanceId(row.id))
+    return Survey([_facts(row) for row in rows], pooled, [TenantId(tenant) for tenant in unstaffed], speaking)
+
+
+async def speak(tx: Tx, instances: list[InstanceId], dialect: Dialect, *, before: str) -> None:
+    """These instances are to ask for their model in another dialect; one that does not speak `before` is left alone."""
+    await tx.execute(
+        update(Instance)
+        .where(Instance.id.in_(instances), Instance.dialect == before)
+        .values(dialect=dialect, revision=Instance.revision + 1)
+        .execution_options(synchronize_session=False)
+    )
 
 
 async def load(tx: Tx, worker: UUID, instance: InstanceId) -> Facts | None:
@@ -161,8 +180,11 @@ _FACTS: Final = (
         Instance.due_at,
         Instance.release,
         Instance.sealed_for,
+        Instance.dialect,
+        Tenant.residency,
     )
     .outerjoin(Assignment, Assignment.instance_id == Instance.id)
+    .outerjoin(Tenant, Tenant.id == Assignment.tenant_id)
     .order_by(Instance.id)
 )
 

@@ -65,8 +65,11 @@ class Runtime(Protocol):
         """Everything that is not absent, also what nobody asked for."""
         ...
 
-    async def write_files(self, instance: InstanceId, files: Mapping[str, str], revision: int) -> None:
-        """The volume holds these files (each appears at once), running or not; the next turn uses them."""
+    async def write_files(self, spec: InstanceSpec) -> None:
+        """The volume holds the spec's files (each appears at once), running or not; the next turn uses them.
+
+        A new dialect is used a second or two later.
+        """
         ...
 
     async def stop(self, instance: InstanceId) -> None:

@@ -12,12 +12,17 @@ RELEASE: Final = "2026.9.4"
 Dialect = Literal["chat", "responses", "messages"]
 """The API in which an instance asks for its model, by the gateway's name for it."""
 
+DIALECT: Final[Dialect] = "chat"
+"""Where nobody says otherwise; what every release before this choice spoke."""
+
+_DIALECTS: Final[Mapping[str, Dialect]] = {"chat": "chat", "responses": "responses", "messages": "messages"}
+
 
 @dataclass(frozen=True, slots=True)
 class InstanceSpec:
     """One instance. `files` are paths below its workspace with their text; secrets never show in a repr.
 
-    `revision` is that of files and dialect together: who wrote it wrote both.
+    `revision` is that of files and dialect together: whoever wrote it wrote both.
     """
 
     instance: InstanceId
@@ -28,9 +33,14 @@ class InstanceSpec:
     gateway_url: str
     token: str = field(repr=False)
     gateway_key: str = field(repr=False)
-    dialect: Dialect = "chat"
+    dialect: Dialect = DIALECT
 
     @property
     def namespace(self) -> str:
         """Where it lives; never the tenant's name."""
         return f"kontor-{self.instance}"
+
+
+def as_dialect(value: str) -> Dialect:
+    """What a row says. Raises KeyError."""
+    return _DIALECTS[value]

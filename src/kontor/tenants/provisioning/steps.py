@@ -6,6 +6,7 @@ repeat; after it, the next look sees what is and writes it down.
 
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
+from dataclasses import replace
 from typing import assert_never
 from uuid import UUID
 
@@ -117,8 +118,8 @@ class Hands:
         await self._runtime.ensure(spec)
 
     async def _write_files(self, facts: Facts, revision: int) -> None:
-        files = await self._blueprint.files(facts.id)
-        await self._runtime.write_files(facts.id, files, revision)
+        spec = await self._blueprint.spec(facts.id)
+        await self._runtime.write_files(replace(spec, revision=revision))
         async with self._row(facts) as (_, row):
             if row is not None:
                 row.applied_revision = max(row.applied_revision, revision)

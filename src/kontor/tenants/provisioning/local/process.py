@@ -17,6 +17,7 @@ from kontor.core.errors import NotFound
 from kontor.tenants.provisioning import openclaw_config
 from kontor.tenants.provisioning.install import Installation
 from kontor.tenants.provisioning.local.record import Place, Record
+from kontor.tenants.provisioning.local.volume import Volume
 from kontor.tenants.provisioning.spec import InstanceSpec
 
 LOCKS: Final = Path("/tmp")  # noqa: S108 - OpenClaw 2026.9.4 keeps its locks there, whatever TMPDIR says
@@ -32,6 +33,13 @@ def furnish(place: Place, record: Record, spec: InstanceSpec) -> None:
     volume = place.volume(record.uid)
     volume.make("state", "workspace", "tmp")
     volume.set_aside(place.log.name)  # so that the log is this process's alone
+    write_files(place, record, spec)
+
+
+def write_files(place: Place, record: Record, spec: InstanceSpec) -> None:
+    """Configuration and workspace are as the spec says. OpenClaw reads both again by itself. Raises OSError."""
+    volume = place.volume(record.uid)
+    volume.make()
     config = openclaw_config.configuration(
         port=record.port or 0,
         bind="loopback",
@@ -40,7 +48,9 @@ def furnish(place: Place, record: Record, spec: InstanceSpec) -> None:
         log_file=str(place.log),
         dialect=spec.dialect,
     )
-    volume.put(place.config.name, openclaw_config.as_text(config))
+    text = openclaw_config.as_text(config)
+    if not _holds(volume, place.config.name, text):  # what is written makes a running one look what is new
+        volume.put(place.config.name, text)
     for name, text in spec.files.items():
         volume.put(f"workspace/{name}", text)
 
@@ -134,6 +144,15 @@ def remove_locks(place: Place, uid: int | None) -> None:
         finally:
             os.close(held)
         folder.rmdir()  # unless others' are still in it
+
+
+def _holds(volume: Volume, path: str, text: str) -> bool:
+    content = text.encode()
+    try:
+        with volume.open(path) as file:
+            return file.read(len(content) + 1) == content
+    except NotFound:
+        return False
 
 
 def _code(returned: int | None) -> str:

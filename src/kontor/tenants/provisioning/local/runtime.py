@@ -31,6 +31,7 @@ from kontor.tenants.provisioning.local.process import (
     remove_locks,
     spawn,
     why,
+    write_files,
 )
 from kontor.tenants.provisioning.local.record import Place, Record, free_port, instances_in, new_uid, port_is_free
 from kontor.tenants.provisioning.runtime import Observation, Observed, RuntimeFailure
@@ -95,9 +96,9 @@ class LocalRuntime:
         seen = await asyncio.gather(*(self.observe(one) for one in known))
         return {one: look for one, look in zip(known, seen, strict=True) if look.state is not Observed.ABSENT}
 
-    async def write_files(self, instance: InstanceId, files: Mapping[str, str], revision: int) -> None:
-        """The workspace holds these files, running or not. Raises RuntimeFailure."""
-        await self._do(lambda: self._write_files(instance, files, revision))
+    async def write_files(self, spec: InstanceSpec) -> None:
+        """Workspace and configuration are as the spec says, running or not. Raises RuntimeFailure."""
+        await self._do(lambda: self._write_files(spec))
 
     async def stop(self, instance: InstanceId) -> None:
         """No process runs; the folder stays. Raises RuntimeFailure when it cannot be ended."""
@@ -163,16 +164,13 @@ class LocalRuntime:
                 )
             )
 
-    def _write_files(self, instance: InstanceId, files: Mapping[str, str], revision: int) -> None:
-        place = Place(self._instances, instance)
+    def _write_files(self, spec: InstanceSpec) -> None:
+        place = Place(self._instances, spec.instance)
         with suppress(FileNotFoundError), place.locked():
             record = place.read()
             if record is not None:
-                volume = place.volume(record.uid)
-                volume.make()
-                for name, text in files.items():
-                    volume.put(f"workspace/{name}", text)
-                place.write(replace(record, revision=revision))
+                write_files(place, record, spec)
+                place.write(replace(record, revision=spec.revision))
                 return
         raise RuntimeFailure("runtime_unavailable", "there is no such instance on this machine")
 
