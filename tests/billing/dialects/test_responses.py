@@ -123,6 +123,20 @@ def test_a_notice_that_was_given_is_not_given_again() -> None:
     assert reader.feed(given_one) == given_one
 
 
+def test_a_number_that_cannot_be_raised_stays_and_the_notice_is_given() -> None:
+    reader = RESPONSES.reader(RESPONSES.read(body(stream=True)), missing)
+    last = 2**64 - 1
+    done = {"type": "response.output_text.done", "sequence_number": last, "text": "Ja."}
+
+    passed = reader.feed(event("response.output_text.done", done)) + reader.feed(
+        event("response.output_text.done", done)
+    )
+
+    assert passed.count(b"response.output_text.delta") > 0
+    assert passed.count(str(last).encode()) == 2
+    assert NOTICE.encode() in passed
+
+
 def test_a_whole_answer_ends_with_the_notice_once() -> None:
     answer = orjson.loads(RESPONSES.answer(RESPONSES.read(body()), "Ja.", "1", 1))
 

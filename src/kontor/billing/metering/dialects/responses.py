@@ -33,6 +33,7 @@ from kontor.core.i18n import Lang
 TOOLS: Final = frozenset({"function", "custom"})
 HOSTED: Final = frozenset({"previous_response_id", "conversation", "background", "prompt", "store"})
 
+_NUMBERS: Final = 2**53  # JSON's, RFC 8259 section 6
 _ENDS: Final = (b'"response.completed"', b'"response.incomplete"', b'"response.failed"')
 _NO_USAGE: Final = {
     "input_tokens": 0,
@@ -131,21 +132,27 @@ class ResponsesReader(Reader):
 
     def _completed(self, raw: bytes, content: Fields, missing: Missing) -> bytes:
         before = b""
-        kind, number = str(content.get("type")), content.get("sequence_number")
+        kind, number = str(content.get("type")), _number_of(content)
         if kind == "response.output_text.done" and (more := missing(text_in(content, "text"))):
             names = ("item_id", "output_index", "content_index")
             delta: Fields = {name: content[name] for name in names if name in content}
-            numbered = {"sequence_number": number + self._raised} if isinstance(number, int) else {}
+            numbered = {"sequence_number": number + self._raised} if number is not None else {}
             delta |= {"type": "response.output_text.delta", "delta": more, "logprobs": []} | numbered
             before = event(delta["type"], delta)
             self._raised += 1
         if not self._raised:
             return raw
-        if isinstance(number, int):
+        if number is not None:
             content["sequence_number"] = number + self._raised
         for one in _texts_in(content):
             one["text"] += missing(one["text"]) or ""
         return before + event(kind, content)
+
+
+def _number_of(content: Fields) -> int | None:
+    """An event's number, where it is one that can be raised and written."""
+    number = content.get("sequence_number")
+    return number if isinstance(number, int) and abs(number) < _NUMBERS else None
 
 
 def _texts_in(content: Fields) -> Iterator[Fields]:
