@@ -138,7 +138,8 @@ class Traffic:
         await self.ask(form, asked, poor)
         await self.ask(form, asked, model="dear")
         await self.ask(form, asked, model="broken")
-        assert (await self.ask(form, asked, model=f"model-{marker}")).status_code == 400
+        refused = await self.ask(form, asked, model=f"model-{marker}")
+        assert refused.status_code == (400 if form.path == "embeddings" else 200)  # else its assistant says so
         whole = orjson.dumps(form.body(asked, marker))
         wrong: list[Any] = [whole[:-9], marker.encode(), orjson.dumps([marker]), whole.replace(b'"model"', b'"mode"')]
         wrong.append(form.body(asked, marker) | {"stream": marker, "tools": [{"type": marker}], "messages": marker})
