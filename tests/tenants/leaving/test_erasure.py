@@ -127,7 +127,8 @@ async def test_the_proof_tells_what_was_measured_and_the_audit_log_still_verifie
     assert (proof["files_left"], proof["instances_left"], proof["data_keys_left"]) == (0, 0, 0)
     async with database.system_uow() as tx:
         chain = await audit.verify(tx, tenant)
-        acts = list(await tx.scalars(select(audit.AuditEntry.action).where(audit.AuditEntry.tenant_id == tenant)))
+        of_tenant = select(audit.AuditEntry.action).where(audit.AuditEntry.tenant_id == tenant)
+        acts = list(await tx.scalars(of_tenant.order_by(audit.AuditEntry.seq)))
     assert chain.is_intact
     assert proof["audit_is_intact"] is True
     assert acts[-1] == "tenant.erased"
