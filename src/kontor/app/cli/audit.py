@@ -26,7 +26,7 @@ def verify(
     as_json: Annotated[bool, typer.Option("--json", help="JSON instead of a table")] = False,
 ) -> None:
     """Walk the chains from their beginning, those of erased tenants too. Exit code 1 when one is broken."""
-    from kontor.app.cli import at_work  # noqa: PLC0415 - each command starts with what it needs
+    from kontor.app.cli import at_work
 
     async def work(container: "Container") -> "list[Verdict]":
         return await _verdicts(container, tenant)
@@ -42,9 +42,9 @@ def verify(
 
 
 async def _verdicts(container: "Container", name: str | None) -> "list[Verdict]":
-    from kontor.core import audit as log  # noqa: PLC0415
-    from kontor.core.ids import TenantId, decode  # noqa: PLC0415
-    from kontor.tenants.lifecycle.operators_list import find_tenant  # noqa: PLC0415
+    from kontor.core import audit as log
+    from kontor.core.ids import TenantId, decode
+    from kontor.tenants.lifecycle.operators_list import find_tenant
 
     async with container.database.system_uow() as tx:
         if name is None:
@@ -58,8 +58,8 @@ async def _verdicts(container: "Container", name: str | None) -> "list[Verdict]"
 
 
 def _facts(verdict: "Verdict") -> dict[str, object]:
-    from kontor.core.audit import OPERATOR_CHAIN  # noqa: PLC0415
-    from kontor.core.ids import PREFIXES, encode  # noqa: PLC0415
+    from kontor.core.audit import OPERATOR_CHAIN
+    from kontor.core.ids import PREFIXES, encode
 
     is_operators = verdict.tenant == OPERATOR_CHAIN
     return {

@@ -31,7 +31,7 @@ COLUMNS: Final = {
 @app.command()
 def show(name: Name, *, as_json: Json = False) -> None:
     """What is included, capped, spent and held by gateways in the present periods."""
-    from kontor.app.cli import at_work  # noqa: PLC0415 - each command starts with what it needs
+    from kontor.app.cli import at_work
 
     async def work(container: "Container") -> "TenantBudget":
         tenant = (await find(container, name)).id
@@ -50,7 +50,7 @@ def set_cap(
     as_json: Json = False,
 ) -> None:
     """The tenant may spend at most this, also above a pilot's cap; a lower cap of its own stays."""
-    from kontor.app.cli import at_work  # noqa: PLC0415
+    from kontor.app.cli import at_work
 
     if (cap is None) is not no_cap:
         raise typer.BadParameter("give one of --cap and --no-cap")
@@ -65,7 +65,7 @@ def set_cap(
 
 
 def _nano(typed: str) -> int:
-    from kontor.core.money import NANO  # noqa: PLC0415
+    from kontor.core.money import NANO
 
     try:
         eur = Decimal(typed)
@@ -77,7 +77,7 @@ def _nano(typed: str) -> int:
 
 
 def _print(found: "TenantBudget", *, as_json: bool) -> None:
-    from kontor.app.cli import at_work  # noqa: PLC0415
+    from kontor.app.cli import at_work
 
     rows = [_facts(one) for one in (found.plan, found.day) if one is not None]
     operator = _eur(found.plan.operator_cap_nano)
@@ -113,6 +113,6 @@ def _facts(one: "Standing") -> dict[str, object]:
 
 
 def _eur(nano: int | None) -> str | None:
-    from kontor.core.money import decimal_of_nano  # noqa: PLC0415
+    from kontor.core.money import decimal_of_nano
 
     return None if nano is None else f"{decimal_of_nano(nano, 4):f}"

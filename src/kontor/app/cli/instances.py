@@ -28,9 +28,9 @@ def instances(
     as_json: Annotated[bool, typer.Option("--json", help="JSON instead of a table")] = False,
 ) -> None:
     """List assistants, those of the warm pool too."""
-    from kontor.app.cli import at_work  # noqa: PLC0415 - each command starts with what it needs
-    from kontor.core.ids import PREFIXES, encode  # noqa: PLC0415
-    from kontor.tenants.lifecycle.instances_list import list_instances  # noqa: PLC0415
+    from kontor.app.cli import at_work
+    from kontor.core.ids import PREFIXES, encode
+    from kontor.tenants.lifecycle.instances_list import list_instances
 
     async def work(container: "Container") -> "list[InstanceLine]":
         async with container.database.system_uow() as tx:

@@ -22,7 +22,7 @@ def journey(
     keep: Annotated[bool, typer.Option("--keep", help="do not delete the company at the end")] = False,
 ) -> None:
     """Play a customer, from sign-up to deletion, over public HTTP. Exit code 1 when a step fails."""
-    from kontor.app.cli.here import url_of  # noqa: PLC0415 - each command starts with what it needs
+    from kontor.app.cli.here import url_of
 
     report, story = asyncio.run(
         _play(url or url_of("api"), outbox or url_of("outbox"), (language, plan), as_json=as_json, keep=keep)
@@ -37,11 +37,11 @@ def journey(
 async def _play(
     url: str, outbox: str, choices: tuple[str, str], *, as_json: bool, keep: bool
 ) -> tuple["Report", "Story"]:
-    from rich.console import Console  # noqa: PLC0415
+    from rich.console import Console
 
-    from kontor.app.journey import STEPS, Story, play  # noqa: PLC0415
-    from kontor.app.journey.customer import Customer  # noqa: PLC0415
-    from kontor.app.journey.screen import Lines, LiveList, Unwatched  # noqa: PLC0415
+    from kontor.app.journey import STEPS, Story, play
+    from kontor.app.journey.customer import Customer
+    from kontor.app.journey.screen import Lines, LiveList, Unwatched
 
     language, plan = choices
     console = Console()
@@ -53,7 +53,7 @@ async def _play(
 
 
 def _conclude(report: "Report", story: "Story", *, keep: bool) -> None:
-    from rich.console import Console  # noqa: PLC0415
+    from rich.console import Console
 
     console = Console()
     console.print()

@@ -23,8 +23,8 @@ app = typer.Typer(
 @app.command()
 def up() -> None:
     """Start everything on this machine; Ctrl-C stops it."""
-    from kontor.app.demo import seed  # noqa: PLC0415
-    from kontor.app.up.command import up as run  # noqa: PLC0415
+    from kontor.app.demo import seed
+    from kontor.app.up.command import up as run
 
     raise typer.Exit(run(seed=seed))
 
@@ -32,7 +32,7 @@ def up() -> None:
 @app.command()
 def api() -> None:
     """REST, portal and operator pages."""
-    from kontor.app.main import run  # noqa: PLC0415
+    from kontor.app.main import run
 
     run(settings())
 
@@ -40,7 +40,7 @@ def api() -> None:
 @app.command()
 def gateway() -> None:
     """The LLM gateway."""
-    from kontor.app.gateway import run  # noqa: PLC0415
+    from kontor.app.gateway import run
 
     run(settings())
 
@@ -48,7 +48,7 @@ def gateway() -> None:
 @app.command()
 def worker() -> None:
     """Jobs, schedules and the reconciler."""
-    from kontor.app.worker import run  # noqa: PLC0415
+    from kontor.app.worker import run
 
     run(settings())
 
@@ -56,7 +56,7 @@ def worker() -> None:
 @app.command()
 def model() -> None:
     """The built-in model, for demonstrations and tests."""
-    from kontor.app.model.server import run  # noqa: PLC0415
+    from kontor.app.model.server import run
 
     run(settings())
 
@@ -64,7 +64,7 @@ def model() -> None:
 @app.command()
 def outbox() -> None:
     """Takes mail instead of sending it, and shows it."""
-    from kontor.app.outbox.server import run_outbox  # noqa: PLC0415
+    from kontor.app.outbox.server import run_outbox
 
     run_outbox(settings())
 
@@ -72,16 +72,16 @@ def outbox() -> None:
 @app.command()
 def migrate(revision: Annotated[str, typer.Argument(help="Alembic revision")] = "head") -> None:
     """Bring roles, schema and shipped prices to a revision, and repeat erasures that a restore has undone."""
-    import asyncio  # noqa: PLC0415
+    import asyncio
 
-    from kontor.app.container import Container  # noqa: PLC0415
-    from kontor.app.worker import eraser_of, runtime_of  # noqa: PLC0415
-    from kontor.billing.metering.price_book import load_shipped_prices  # noqa: PLC0415
-    from kontor.billing.metering.rerate import rerate  # noqa: PLC0415
-    from kontor.core.audit import SYSTEM  # noqa: PLC0415
-    from kontor.core.ids import PREFIXES, encode  # noqa: PLC0415
-    from kontor.core.migrate import migrate_async  # noqa: PLC0415
-    from kontor.tenants.leaving.replay import replay_register  # noqa: PLC0415
+    from kontor.app.container import Container
+    from kontor.app.worker import eraser_of, runtime_of
+    from kontor.billing.metering.price_book import load_shipped_prices
+    from kontor.billing.metering.rerate import rerate
+    from kontor.core.audit import SYSTEM
+    from kontor.core.ids import PREFIXES, encode
+    from kontor.core.migrate import migrate_async
+    from kontor.tenants.leaving.replay import replay_register
 
     async def run() -> None:
         container = Container(settings())

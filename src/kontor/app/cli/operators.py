@@ -29,12 +29,12 @@ def add(
     as_json: Annotated[bool, typer.Option("--json", help="JSON instead of text and QR code")] = False,
 ) -> None:
     """Somebody may log in as operator. A second call renews password, role and second factor."""
-    from pydantic import TypeAdapter, ValidationError  # noqa: PLC0415 - each command starts with what it needs
+    from pydantic import TypeAdapter, ValidationError
 
-    from kontor.app.api.texts import Email, Password  # noqa: PLC0415
-    from kontor.app.cli import at_work  # noqa: PLC0415
-    from kontor.tenants.people import operators as staff  # noqa: PLC0415
-    from kontor.tenants.people.model import OperatorRole  # noqa: PLC0415
+    from kontor.app.api.texts import Email, Password
+    from kontor.app.cli import at_work
+    from kontor.tenants.people import operators as staff
+    from kontor.tenants.people.model import OperatorRole
 
     used = settings()
     password = _password(from_stdin=password_stdin)
@@ -60,9 +60,9 @@ def remove(
     as_json: Annotated[bool, typer.Option("--json", help="JSON instead of text")] = False,
 ) -> None:
     """Somebody is no operator any more, and logged out everywhere."""
-    from kontor.app.cli import at_work  # noqa: PLC0415 - each command starts with what it needs
-    from kontor.tenants.people import operators as staff  # noqa: PLC0415
-    from kontor.tenants.people.sessions import person_text  # noqa: PLC0415
+    from kontor.app.cli import at_work
+    from kontor.tenants.people import operators as staff
+    from kontor.tenants.people.sessions import person_text
 
     async def work(container: "Container") -> "PersonId":
         return await staff.remove(container.database, email=email)
@@ -81,10 +81,10 @@ def _password(*, from_stdin: bool) -> str:
 
 
 def _print(email: str, role: str, made: "NewOperator", *, as_json: bool) -> None:
-    import segno  # noqa: PLC0415
+    import segno
 
-    from kontor.app.cli import at_work  # noqa: PLC0415
-    from kontor.tenants.people.sessions import person_text  # noqa: PLC0415
+    from kontor.app.cli import at_work
+    from kontor.tenants.people.sessions import person_text
 
     facts = {
         "person": person_text(made.person),

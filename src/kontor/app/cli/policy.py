@@ -29,10 +29,10 @@ def hits(
     as_json: Annotated[bool, typer.Option("--json", help="JSON instead of a table")] = False,
 ) -> None:
     """Refused requests by tenant and category, the most first; never what was asked."""
-    from kontor.app.cli import at_work  # noqa: PLC0415 - each command starts with what it needs
-    from kontor.app.cli.tenants import find  # noqa: PLC0415
-    from kontor.app.ops.policy import hits_of_days  # noqa: PLC0415
-    from kontor.core.ids import PREFIXES, encode  # noqa: PLC0415
+    from kontor.app.cli import at_work
+    from kontor.app.cli.tenants import find
+    from kontor.app.ops.policy import hits_of_days
+    from kontor.core.ids import PREFIXES, encode
 
     async def work(container: "Container") -> "list[HitsLine]":
         only = (await find(container, tenant)).id if tenant else None

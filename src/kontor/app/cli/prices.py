@@ -40,8 +40,8 @@ def list_all(
     as_json: Json = False,
 ) -> None:
     """What a million tokens costs, since when, and who says so."""
-    from kontor.app.cli import at_work  # noqa: PLC0415 - each command starts with what it needs
-    from kontor.billing.metering.price_book import list_prices  # noqa: PLC0415
+    from kontor.app.cli import at_work
+    from kontor.billing.metering.price_book import list_prices
 
     when = instant(at, "--at")
 
@@ -66,9 +66,9 @@ def sync(
     as_json: Json = False,
 ) -> None:
     """Import the prices of the installed genai-prices for models that are priced, used or configured."""
-    from kontor.app.cli import at_work  # noqa: PLC0415
-    from kontor.billing.metering.price_sync import Found, sync_prices, used_pairs  # noqa: PLC0415
-    from kontor.billing.metering.published_prices import published_models  # noqa: PLC0415
+    from kontor.app.cli import at_work
+    from kontor.billing.metering.price_sync import Found, sync_prices, used_pairs
+    from kontor.billing.metering.published_prices import published_models
 
     valid_from, used = instant(begins, "--from"), settings()
     listed = {(name, model) for name in PROVIDERS for model in published_models(name)} if everything else set()
@@ -107,8 +107,8 @@ def set_one(
     as_json: Json = False,
 ) -> None:
     """A price of your own, from now or an instant of this month on; usage since then is re-rated."""
-    from kontor.app.cli import at_work  # noqa: PLC0415
-    from kontor.billing.metering.set_price import NewPrice, set_price  # noqa: PLC0415
+    from kontor.app.cli import at_work
+    from kontor.billing.metering.set_price import NewPrice, set_price
 
     new = NewPrice(
         provider,
@@ -138,7 +138,7 @@ def set_one(
 @app.command()
 def rerate(*, as_json: Json = False) -> None:
     """Give the usage of the current month the cost of today's prices and rates. Safe to repeat and to break off."""
-    from kontor.app.cli import at_work  # noqa: PLC0415
+    from kontor.app.cli import at_work
 
     done = at_work.run(settings(), lambda container: _rerate(container, is_shown=not as_json))
     if as_json:
@@ -150,8 +150,8 @@ def rerate(*, as_json: Json = False) -> None:
 @rate.command("list")
 def list_rates(*, as_json: Json = False) -> None:
     """EUR for one unit of each currency, by month."""
-    from kontor.app.cli import at_work  # noqa: PLC0415
-    from kontor.billing.metering import price_book  # noqa: PLC0415
+    from kontor.app.cli import at_work
+    from kontor.billing.metering import price_book
 
     async def work(container: "Container") -> "list[tuple[Rate, str]]":
         async with container.database.system_uow() as tx:
@@ -175,9 +175,9 @@ def set_rate(
     as_json: Json = False,
 ) -> None:
     """Set a month's rate before it begins; in the current month only where there is none yet."""
-    from kontor.app.cli import at_work  # noqa: PLC0415
-    from kontor.billing.metering import set_rate as rules  # noqa: PLC0415
-    from kontor.core.clock import Month  # noqa: PLC0415
+    from kontor.app.cli import at_work
+    from kontor.billing.metering import set_rate as rules
+    from kontor.core.clock import Month
 
     value = _decimal(eur, "EUR")
     try:
@@ -200,8 +200,8 @@ def set_rate(
 
 def _configured(used: "Settings") -> "set[Pair]":
     """The configured models; none of where something else only speaks like OpenAI, whose prices are its own."""
-    from kontor.app.providers import catalogue_of  # noqa: PLC0415
-    from kontor.tenants.contracts.catalogue import packaged  # noqa: PLC0415
+    from kontor.app.providers import catalogue_of
+    from kontor.tenants.contracts.catalogue import packaged
 
     return {
         (one.provider, one.model)
@@ -211,8 +211,8 @@ def _configured(used: "Settings") -> "set[Pair]":
 
 
 async def _rerate(container: "Container", *, is_shown: bool) -> "Rerated":
-    from kontor.app.cli import at_work  # noqa: PLC0415
-    from kontor.billing.metering import rerate as usage  # noqa: PLC0415
+    from kontor.app.cli import at_work
+    from kontor.billing.metering import rerate as usage
 
     if not is_shown:
         return await usage.rerate(container.database, at_work.COMMAND_LINE)
@@ -222,7 +222,7 @@ async def _rerate(container: "Container", *, is_shown: bool) -> "Rerated":
 
 
 def _say(done: "Rerated | None") -> None:
-    from kontor.core.money import decimal_of_nano  # noqa: PLC0415
+    from kontor.core.money import decimal_of_nano
 
     if done is not None:
         cost = decimal_of_nano(done.cost_nano)
@@ -234,7 +234,7 @@ def _say(done: "Rerated | None") -> None:
 
 
 def _rerated(done: "Rerated | None") -> dict[str, int] | None:
-    from dataclasses import asdict  # noqa: PLC0415
+    from dataclasses import asdict
 
     return asdict(done) if done is not None else None
 
@@ -276,13 +276,13 @@ def _amounts(price: "Price") -> dict[str, object]:
 
 
 def _rate(one: "Rate", source: str) -> dict[str, object]:
-    from kontor.core.clock import month_of  # noqa: PLC0415
+    from kontor.core.clock import month_of
 
     return {"currency": one.currency, "month": month_of(one.valid_from), "eur": _plain(one.nano_eur), "source": source}
 
 
 def _plain(nano: int | None) -> str | None:
-    from kontor.core.money import NANO  # noqa: PLC0415
+    from kontor.core.money import NANO
 
     if nano is None:
         return None

@@ -36,10 +36,10 @@ def outages(
     as_json: Annotated[bool, typer.Option("--json", help="JSON instead of a table")] = False,
 ) -> None:
     """When a deployment did not answer, the newest first; what several gateways saw is one outage."""
-    from datetime import timedelta  # noqa: PLC0415 - each command starts with what it needs
+    from datetime import timedelta
 
-    from kontor.app.cli import at_work  # noqa: PLC0415
-    from kontor.billing.metering.outages.queries import outages_since  # noqa: PLC0415
+    from kontor.app.cli import at_work
+    from kontor.billing.metering.outages.queries import outages_since
 
     async def work(container: "Container") -> "list[OutageOfDeployment]":
         async with container.database.system_uow() as tx:

@@ -10,10 +10,10 @@ if TYPE_CHECKING:
 
 def settings() -> "Settings":
     """From the environment; says what is missing."""
-    from pydantic import ValidationError  # noqa: PLC0415 - each command starts with what it needs
+    from pydantic import ValidationError
 
-    from kontor.app.cli.here import missing_settings  # noqa: PLC0415
-    from kontor.core.settings import Settings  # noqa: PLC0415
+    from kontor.app.cli.here import missing_settings
+    from kontor.core.settings import Settings
 
     try:
         return Settings(**missing_settings())

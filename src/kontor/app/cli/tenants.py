@@ -39,9 +39,9 @@ def list_all(
     as_json: Json = False,
 ) -> None:
     """The newest tenants with what their assistants do."""
-    from kontor.app.cli import at_work  # noqa: PLC0415 - each command starts with what it needs
-    from kontor.tenants.lifecycle.operators_list import list_tenants  # noqa: PLC0415
-    from kontor.tenants.model import TenantState  # noqa: PLC0415
+    from kontor.app.cli import at_work
+    from kontor.tenants.lifecycle.operators_list import list_tenants
+    from kontor.tenants.model import TenantState
 
     if state is not None and state not in STATES:
         raise typer.BadParameter(f"choose one of {', '.join(STATES)}", param_hint="--state")
@@ -61,7 +61,7 @@ def list_all(
 @app.command()
 def show(name: Name, *, as_json: Json = False) -> None:
     """One tenant."""
-    from kontor.app.cli import at_work  # noqa: PLC0415
+    from kontor.app.cli import at_work
 
     _print(at_work.run(settings(), lambda container: find(container, name)), as_json=as_json)
 
@@ -74,9 +74,9 @@ def suspend(
     as_json: Json = False,
 ) -> None:
     """The assistant answers with the notice and asks no model."""
-    from kontor.app.cli import at_work  # noqa: PLC0415
-    from kontor.tenants.events import Suspension  # noqa: PLC0415
-    from kontor.tenants.lifecycle.suspend import suspend as act  # noqa: PLC0415
+    from kontor.app.cli import at_work
+    from kontor.tenants.events import Suspension
+    from kontor.tenants.lifecycle.suspend import suspend as act
 
     if why not in set(Suspension):
         raise typer.BadParameter(f"choose one of {', '.join(Suspension)}", param_hint="--why")
@@ -93,8 +93,8 @@ def suspend(
 @app.command()
 def resume(name: Name, *, as_json: Json = False) -> None:
     """The suspension is over."""
-    from kontor.app.cli import at_work  # noqa: PLC0415
-    from kontor.tenants.lifecycle.resume import resume as act  # noqa: PLC0415
+    from kontor.app.cli import at_work
+    from kontor.tenants.lifecycle.resume import resume as act
 
     async def work(container: "Container") -> "TenantLine":
         tenant = (await find(container, name)).id
@@ -113,9 +113,9 @@ def delete(
     as_json: Json = False,
 ) -> None:
     """Everything of the tenant is erased. Prints the receipt, which opens the proof."""
-    from kontor.app.cli import at_work  # noqa: PLC0415
-    from kontor.core.ids import PREFIXES, encode  # noqa: PLC0415
-    from kontor.tenants.leaving.erase import Receipt, begin_erasure  # noqa: PLC0415
+    from kontor.app.cli import at_work
+    from kontor.core.ids import PREFIXES, encode
+    from kontor.tenants.leaving.erase import Receipt, begin_erasure
 
     used = settings()
     found = at_work.run(used, lambda container: find(container, name))
@@ -140,7 +140,7 @@ def delete(
 
 async def find(container: "Container", name: str) -> "TenantLine":
     """The tenant with this slug or id. Raises NotFound."""
-    from kontor.tenants.lifecycle.operators_list import find_tenant  # noqa: PLC0415
+    from kontor.tenants.lifecycle.operators_list import find_tenant
 
     async with container.database.system_uow() as tx:
         found = await find_tenant(tx, name)
@@ -155,7 +155,7 @@ async def find(container: "Container", name: str) -> "TenantLine":
 
 
 def _print(line: "TenantLine", *, as_json: bool) -> None:
-    from kontor.app.cli import at_work  # noqa: PLC0415
+    from kontor.app.cli import at_work
 
     if as_json:
         at_work.print_json(_facts(line))
@@ -164,7 +164,7 @@ def _print(line: "TenantLine", *, as_json: bool) -> None:
 
 
 def _facts(line: "TenantLine") -> dict[str, object]:
-    from kontor.core.ids import PREFIXES, encode  # noqa: PLC0415
+    from kontor.core.ids import PREFIXES, encode
 
     instance = encode(PREFIXES["instance"], line.instance) if line.instance else None
     return {**asdict(line), "id": encode(PREFIXES["tenant"], line.id), "instance": instance}

@@ -68,8 +68,8 @@ def verify(*, as_json: Annotated[bool, typer.Option("--json", help="JSON instead
 
     Exit code 1 when a sum differs, a call waits or the journal cannot be read.
     """
-    from kontor.app.cli import at_work  # noqa: PLC0415 - each command starts with what it needs
-    from kontor.billing.metering.proof import prove  # noqa: PLC0415
+    from kontor.app.cli import at_work
+    from kontor.billing.metering.proof import prove
 
     used = settings()
 
@@ -93,8 +93,8 @@ def verify(*, as_json: Annotated[bool, typer.Option("--json", help="JSON instead
 @app.command()
 def unpriced(*, as_json: Json = False) -> None:
     """Calls without a cost, by model, and the command that helps."""
-    from kontor.app.cli import at_work  # noqa: PLC0415
-    from kontor.billing.metering.unpriced import unpriced as find  # noqa: PLC0415
+    from kontor.app.cli import at_work
+    from kontor.billing.metering.unpriced import unpriced as find
 
     async def work(container: "Container") -> "list[Unpriced]":
         async with container.database.system_uow() as tx:
@@ -115,10 +115,10 @@ def of_tenants(
     as_json: Json = False,
 ) -> None:
     """What each tenant used and what was refused, the dearest first."""
-    from kontor.app.cli import at_work  # noqa: PLC0415
-    from kontor.billing.tenants_usage import usage_of_tenants  # noqa: PLC0415
-    from kontor.core.clock import day_of, month_of  # noqa: PLC0415
-    from kontor.tenants.lifecycle.operators_list import slugs_of  # noqa: PLC0415
+    from kontor.app.cli import at_work
+    from kontor.billing.tenants_usage import usage_of_tenants
+    from kontor.core.clock import day_of, month_of
+    from kontor.tenants.lifecycle.operators_list import slugs_of
 
     async def work(container: "Container") -> "tuple[list[TenantUsage], dict[TenantId, str]]":
         now = container.clock.now()
@@ -150,9 +150,9 @@ def compare(
 
     Exit code 1 when a sum differs by more than the tolerance.
     """
-    from kontor.app.cli import at_work  # noqa: PLC0415
-    from kontor.billing.metering.provider_exports.read import read_export  # noqa: PLC0415
-    from kontor.billing.metering.reconcile import reconcile  # noqa: PLC0415
+    from kontor.app.cli import at_work
+    from kontor.billing.metering.provider_exports.read import read_export
+    from kontor.billing.metering.reconcile import reconcile
 
     allowed = _percent(tolerance)
     try:
@@ -181,7 +181,7 @@ def _day(typed: str | None, option: str) -> date | None:
 
 
 def _of_tenant(one: "TenantUsage", slugs: "Mapping[TenantId, str]") -> dict[str, object]:
-    from kontor.core.ids import PREFIXES, encode  # noqa: PLC0415
+    from kontor.core.ids import PREFIXES, encode
 
     return {
         "tenant": encode(PREFIXES["tenant"], one.tenant),
